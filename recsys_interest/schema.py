@@ -79,7 +79,7 @@ def check_frame(table: object, name: str, required: Iterable[str]) -> pd.DataFra
         )
     twice = [c for c in columns if columns.count(c) > 1]
     if twice:
-        raise SchemaError(f"{name} has the column(s) {shown(twice)} more than once; keep one of each")
+        raise SchemaError(f"{name} has the column(s) {shown(twice)} more than once; keep one each")
     return table
 
 
@@ -337,7 +337,12 @@ def _timestamps(stamps: pd.Series) -> pd.Series:
         raise SchemaError(
             f"events.timestamp is missing in {int(stamps.isna().sum())} row(s); use clean_events"
         )
-    zoned = stamps.dt.tz_localize("UTC") if stamps.dt.tz is None else stamps.dt.tz_convert("UTC")
+    return in_utc(stamps)
+
+
+def in_utc(times: pd.Series) -> pd.Series:
+    """Return datetimes in UTC with microseconds; times without a zone are read as UTC."""
+    zoned = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     return zoned.astype(TIMESTAMP_DTYPE)
 
 
@@ -349,7 +354,7 @@ def _values(events: pd.DataFrame) -> pd.Series:
     odd = (values.isna() & column.notna()) | np.isinf(values)
     if odd.any():
         raise SchemaError(
-            f"events.value holds things that are not finite numbers: {shown(column[odd].tolist())}; "
+            f"events.value holds what is not a finite number: {shown(column[odd].tolist())}; "
             f"use clean_events, which sets those rows aside"
         )
     return values

@@ -1,0 +1,159 @@
+"""The command line: `doctor`, `run` and `datasets`.
+
+Chapter: 00 (quickstart).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+_EXAMPLE = """example:
+  python -m recsys_interest run --events events.csv --items items.csv --out result
+  open result/report.html
+
+events need the columns user_id, item_id and timestamp (event, value and text if there are);
+items need item_id and any of title, description, tags, category, language.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 if all went well, 1 if `doctor` found a fault, 2 if the input was refused.
+
+    Examples
+    --------
+    >>> main(["datasets"])  # doctest: +SKIP
+    """
+    arguments = _parser().parse_args(argv)
+    from recsys_interest.download import DownloadError
+    from recsys_interest.models import ModelNotFoundError
+
+    try:
+        return int(arguments.command(arguments))
+    except (DownloadError, ModelNotFoundError, FileNotFoundError, FileExistsError, ValueError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m recsys_interest",
+        description="Behaviour logs with item text in; tiers, clusters and recommendations out.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    doctor = commands.add_parser(
+        "doctor", help="check this installation, with a fix for each fault"
+    )
+    doctor.set_defaults(command=_doctor)
+    datasets = commands.add_parser("datasets", help="list the data sets that load by name")
+    datasets.set_defaults(command=_datasets)
+    run = commands.add_parser(
+        "run",
+        help="go from files to tiers, clusters, lists and a report",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.set_defaults(command=_run)
+    add = run.add_argument
+    add("--events", required=True, metavar="E", help="the log: .csv, .jsonl or .parquet")
+    add("--items", required=True, metavar="I", help="the items: .csv, .jsonl or .parquet")
+    add("--out", required=True, metavar="DIR", help="folder for the results; made if it is missing")
+    add("--format", choices=("csv", "jsonl", "parquet"), default="csv", help="of the results")
+    add("--encoding", default="utf-8", help="of text files (default utf-8)")
+    add("--k", type=int, default=10, help="length of a list (default 10)")
+    add("--model", help="folder or Hugging Face id of the encoder")
+    add("--now", help="events after this moment are rejected (default: the current time)")
+    add("--quiet", action="store_true", help="no progress")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from recsys_interest.encoder import TextEncoder
+    from recsys_interest.files import read_table
+    from recsys_interest.pipeline import InterestPipeline
+
+    if arguments.k < 1:
+        raise ValueError(f"--k must be at least 1, got {arguments.k}")
+    out = Path(arguments.out)
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file; give --out a folder")
+    say = _silent if arguments.quiet else _say
+    say(f"reading {arguments.events} and {arguments.items}")
+    events = read_table(arguments.events, encoding=arguments.encoding)
+    items = read_table(arguments.items, encoding=arguments.encoding)
+    settings = {"model": arguments.model} if arguments.model else {}
+    encoder = TextEncoder(progress=not arguments.quiet, **settings)
+    say("cleaning, encoding, profiling, tiers, clusters, lists")
+    road = InterestPipeline(encoder=encoder, now=arguments.now).fit(events, items)
+    out.mkdir(parents=True, exist_ok=True)
+    for path in _write_results(road, out, arguments):
+        say(f"wrote {path}")
+    say(repr(road.log_))
+    return 0
+
+
+def _write_results(road: object, out: Path, arguments: argparse.Namespace) -> list[Path]:
+    from recsys_interest.files import write_table
+    from recsys_interest.pipeline import InterestPipeline
+
+    assert isinstance(road, InterestPipeline)
+    tables = {
+        "events_clean": road.log_.events,
+        "events_rejected": road.log_.rejected,
+        "tiers": road.tiers_.reset_index(),
+        "clusters": road.clusters_.reset_index(),
+        "cluster_names": road.cluster_names_.reset_index(),
+        "recommendations": road.recommend(k=arguments.k),
+    }
+    ending = arguments.format
+    written = [write_table(table, out / f"{name}.{ending}") for name, table in tables.items()]
+    written.append(road.write_report(out / "report.html"))
+    written.append(road.save(out / "pipeline"))
+    return written
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from recsys_interest.doctor import check_installation
+
+    findings = check_installation()
+    for finding in findings:
+        print(finding)
+    return int(any(not finding.fine for finding in findings))
+
+
+def _datasets(arguments: argparse.Namespace) -> int:
+    from recsys_interest.datasets import list_datasets
+
+    print(list_datasets().to_string(index=False))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

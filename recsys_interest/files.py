@@ -1,0 +1,164 @@
+"""Read and write tables on disk: CSV, JSON Lines and Parquet, compressed or not.
+
+Chapter: 01 (behaviour logs).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from recsys_interest.schema import SchemaError
+
+__all__ = ["read_table", "write_table", "written_whole"]
+
+_FORMATS = {".csv": "csv", ".jsonl": "json lines", ".ndjson": "json lines", ".parquet": "parquet"}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# Ids from text files stay text: read as numbers, "007" would become 7.
+_AS_TEXT = {"user_id": "str", "item_id": "str", "event": "str", "text": "str"}
+# "NA" may be a user's name or a title, so only numbers and times have words for a missing value.
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
+_NO_NUMBER = {"value": _MISSING, "timestamp": _MISSING}
+_ITEM_TEXT = dict.fromkeys(("title", "description", "tags", "category", "language"), "str")
+
+
+def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read a table of events or items; the format follows from the file's name.
+
+    Parameters
+    ----------
+    path : path
+        A file ending in .csv, .jsonl, .ndjson or .parquet; text files may also end in .gz, .bz2,
+        .xz or .zst.
+    encoding : str, default "utf-8"
+        Of a text file.
+
+    Returns
+    -------
+    DataFrame
+        Ids and texts from text files are text, so that an id like 007 keeps its zeros.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    SchemaError
+        If the name ends in nothing known, or the content is not what the name says; the message
+        names the file and the fix.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs".
+
+    Examples
+    --------
+    >>> read_table("events.xlsx")
+    Traceback (most recent call last):
+        ...
+    recsys_interest.schema.SchemaError: events.xlsx: unknown ending; use .csv, .jsonl, ...
+    """
+    path = Path(path)
+    kind = _format(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        if kind == "parquet":
+            return pd.read_parquet(path)
+        if kind == "csv":
+            return pd.read_csv(
+                path,
+                encoding=encoding,
+                dtype={**_AS_TEXT, **_ITEM_TEXT},
+                na_values=_NO_NUMBER,
+                keep_default_na=False,
+            )
+        return pd.read_json(
+            path, lines=True, encoding=encoding, dtype=_AS_TEXT, convert_dates=False
+        )
+    except UnicodeDecodeError as error:
+        raise SchemaError(
+            f"{path.name} is not {encoding}: byte {error.object[error.start]:#04x} at position "
+            f"{error.start}; say which encoding it has, for example latin-1 or gb18030"
+        ) from None
+    except (ValueError, OSError, EOFError) as error:
+        # Parser errors of pandas and pyarrow are ValueErrors; broken compression is an OSError.
+        raise SchemaError(f"{path.name} cannot be read as {kind}: {error}") from None
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write a table; the format follows from the file's name. The file appears whole or not at all.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its index is not written.
+    path : path
+        As in `read_table`. The folder must exist.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    SchemaError
+        If the name ends in nothing known.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "items.csv.gz"
+    ...     read_table(write_table(pd.DataFrame({"item_id": ["007"]}), path)).loc[0, "item_id"]
+    '007'
+    """
+    path = Path(path)
+    kind = _format(path)
+    with written_whole(path) as temporary:
+        if kind == "parquet":
+            table.to_parquet(temporary, index=False)
+        elif kind == "csv":
+            table.to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            table.to_json(temporary, orient="records", lines=True, date_format="iso",
+                          date_unit="us", force_ascii=False)  # fmt: skip
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write to, and rename it to `path` when all went well.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make or replace.
+
+    Yields
+    ------
+    Path
+        A file in the same folder and with the same ending.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    temporary = folder / path.name
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _format(path: Path) -> str:
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in _FORMATS:
+        raise SchemaError(f"{path.name}: unknown ending; use {', '.join(_FORMATS)} (or .csv.gz)")
+    return _FORMATS[suffixes[-1]]

@@ -1,0 +1,358 @@
+"""The whole road as one object: a log and its items in; tiers, clusters and lists out.
+
+Chapter: 00 (quickstart).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from recsys_interest import storage
+from recsys_interest.cleaning import CleanLog, clean_events
+from recsys_interest.clusters import InterestClusterer
+from recsys_interest.encoder import TextEncoder
+from recsys_interest.profiles import InterestProfiler, check_vectors
+from recsys_interest.recommend import CosineRecommender, Recommender
+from recsys_interest.report import write_report
+from recsys_interest.schema import SchemaError, validate_items
+from recsys_interest.splitting import time_split
+from recsys_interest.text import class_tfidf, item_text
+from recsys_interest.tiers import TierClassifier, tier_features, tier_labels
+
+__all__ = ["InterestPipeline"]
+
+_NAME_WORDS = 3
+
+
+class InterestPipeline(BaseEstimator):
+    """From behaviour log and items to tiers, clusters and recommendations.
+
+    Every part can be exchanged for another object of its kind; parts left out are made in `fit`.
+
+    Parameters
+    ----------
+    encoder : object, optional
+        Has ``transform(texts)``, which returns one vector per text; `TextEncoder` by default.
+    profiler : InterestProfiler, optional
+        Makes the user vectors.
+    tier_classifier : TierClassifier, optional
+        Learns which behaviour comes before which later activity.
+    clusterer : InterestClusterer, optional
+        Groups the user vectors.
+    recommender : Recommender, optional
+        `CosineRecommender` on the profiler's vectors by default.
+    n_tiers : int, default 3
+        Number of tiers.
+    tier_window : float, default 0.2
+        The tiers are learned from the behaviour before the last share `tier_window` of the events
+        and the activity within it.
+    now : str or Timestamp, optional
+        Events after it are rejected; the current time by default.
+    random_state : int, default 0
+        Seed of the parts that are made here.
+
+    Attributes
+    ----------
+    log_ : CleanLog
+        Clean events, rejected rows, and the report.
+    items_ : DataFrame
+        The valid items.
+    item_vectors_ : DataFrame of float32, shape (n_items, n_features)
+        Indexed by item id.
+    profiles_ : DataFrame of float32, shape (n_users, n_features)
+        User vectors, indexed by user id.
+    tiers_ : DataFrame
+        Indexed by user id, every user of the log: `tier` (0 is the lowest), the activity to expect
+        next; `source`, which is ``"predicted"``, or ``"constant"`` where the log is too short for a
+        later window; `rule`, the reason in words where the model has one.
+    clusters_ : DataFrame
+        Indexed by user id, every user of the log: `cluster` (−1 for none), `name`, and
+        `similarity`, the cosine to the centre (NaN without a profile).
+    cluster_names_ : Series of str
+        The words that set each cluster apart, indexed by cluster.
+
+    Notes
+    -----
+    Chapter 00, "Quickstart".
+
+    Examples
+    --------
+    >>> from recsys_interest import InterestPipeline, load_dataset
+    >>> data = load_dataset("interest-log")
+    >>> road = InterestPipeline().fit(data.events, data.items)  # doctest: +SKIP
+    >>> road.recommend(["u0001"], k=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        profiler: InterestProfiler | None = None,
+        tier_classifier: TierClassifier | None = None,
+        clusterer: InterestClusterer | None = None,
+        recommender: Recommender | None = None,
+        *,
+        n_tiers: int = 3,
+        tier_window: float = 0.2,
+        now: str | pd.Timestamp | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.encoder = encoder
+        self.profiler = profiler
+        self.tier_classifier = tier_classifier
+        self.clusterer = clusterer
+        self.recommender = recommender
+        self.n_tiers = n_tiers
+        self.tier_window = tier_window
+        self.now = now
+        self.random_state = random_state
+
+    def fit(self, events: pd.DataFrame, items: pd.DataFrame) -> Self:
+        """Go the whole road.
+
+        Parameters
+        ----------
+        events : DataFrame
+            A raw log; it is cleaned first (`clean_events`), and `log_` says what was rejected.
+        items : DataFrame
+            The items (`validate_items`).
+
+        Returns
+        -------
+        InterestPipeline
+            This object.
+
+        Raises
+        ------
+        SchemaError
+            If a table does not fit the schema, or no event is left after cleaning.
+        """
+        self.items_ = validate_items(items)
+        self.log_ = clean_events(events, self.items_, now=self.now)
+        _check_some_left(self.log_)
+        texts = item_text(self.items_)
+        encoder = TextEncoder() if self.encoder is None else self.encoder
+        self.item_vectors_ = check_vectors(encoder.transform(texts), "the encoder's vectors")
+        profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
+        self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
+        self._fit_tiers()
+        self._fit_clusters(texts)
+        self._fit_recommender()
+        return self
+
+    def recommend(
+        self,
+        user_ids: Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return the top `k` items of each user.
+
+        Parameters
+        ----------
+        user_ids : iterable, optional
+            Whose lists to make; all users of the log by default. Unknown users are answered too.
+        k : int, default 10
+            Length of a list.
+        exclude_seen : bool, default True
+            Leave out what the user has had to do with before.
+        candidates : iterable, optional
+            Recommend only these items.
+
+        Returns
+        -------
+        DataFrame
+            `user_id, item_id, rank, score, source`; see `Recommender.recommend`.
+        """
+        check_is_fitted(self)
+        return self.recommender_.recommend(
+            user_ids, k, exclude_seen=exclude_seen, candidates=candidates
+        )
+
+    def write_report(self, path: str | os.PathLike[str], *, title: str = "User interests") -> Path:
+        """Write a self-contained HTML page about this run.
+
+        Parameters
+        ----------
+        path : path
+            The .html file to write.
+        title : str, default "User interests"
+            Heading of the page.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        check_is_fitted(self)
+        return write_report(
+            path,
+            log=self.log_,
+            items=self.items_,
+            profiles=self.profiles_,
+            tiers=self.tiers_,
+            clusters=self.clusters_,
+            cluster_names=self.cluster_names_,
+            recommendations=self.recommend(self.tiers_.index[:5], 5),
+            title=title,
+        )
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Save to a folder, without pickle; the folder appears whole or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            A new folder, an empty one, or an earlier save, which is replaced. The encoder's weights
+            are not saved, only its settings.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something else.
+        """
+        check_is_fitted(self)
+        return storage.save_folder(Path(folder), self._tables(), self._vectors(), self._objects())
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()
+    ) -> InterestPipeline:
+        """Load what `save` wrote; the lists are identical to those before.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+        trusted : iterable of str, optional
+            Names of classes from outside scikit-learn and this package that may be loaded.
+
+        Returns
+        -------
+        InterestPipeline
+            A fitted pipeline.
+
+        Raises
+        ------
+        FormatError
+            If a file is missing, cut, changed, of a newer format, or holds a class that is not
+            trusted; the message names the file.
+        """
+        tables, vectors, objects = storage.load_folder(Path(folder), trusted=trusted)
+        road: InterestPipeline = objects["pipeline"]
+        road.items_ = tables["items"]
+        road.log_ = CleanLog(tables["events"], tables["rejected"])
+        road.item_vectors_, road.profiles_ = vectors["items"], vectors["profiles"]
+        road.tiers_ = tables["tiers"].set_index("user_id")
+        road.clusters_ = tables["clusters"].set_index("user_id")
+        road.cluster_names_ = tables["cluster_names"].set_index("cluster")["name"]
+        road.tier_classifier_ = objects["tier_classifier"]
+        road.clusterer_ = objects["clusterer"]
+        road._fit_recommender()
+        return road
+
+    def _fit_tiers(self) -> None:
+        events = self.log_.events
+        given = self.tier_classifier
+        model = TierClassifier(random_state=self.random_state) if given is None else clone(given)
+        now = tier_features(events)
+        try:
+            start = time_split(events, test_share=self.tier_window).test["timestamp"].min()
+        except ValueError:
+            # One moment only, or one event: there is no later window to learn from.
+            constant = pd.Series(0, index=now.index, name="tier", dtype="int64")
+            self.tier_classifier_ = model.fit(now, constant)
+            self.tiers_ = pd.DataFrame({"tier": constant, "source": "constant", "rule": ""})
+            return
+        labels = tier_labels(events, start=start, n_tiers=self.n_tiers)
+        before = tier_features(events, until=start - pd.Timedelta("1us"))
+        self.tier_classifier_ = model.fit(before.loc[labels.index], labels)
+        self.tiers_ = pd.DataFrame({"tier": model.predict(now)}, index=now.index)
+        self.tiers_["source"] = "predicted"
+        self.tiers_["rule"] = _rules(model, now)
+
+    def _fit_clusters(self, texts: pd.Series) -> None:
+        given = self.clusterer
+        model = InterestClusterer(random_state=self.random_state) if given is None else clone(given)
+        users = pd.Index(self.tiers_.index, name="user_id")
+        self.clusters_ = pd.DataFrame({"cluster": -1, "similarity": float("nan")}, index=users)
+        if len(self.profiles_):
+            model.fit(self.profiles_)
+            labels = pd.Series(model.labels_, index=self.profiles_.index)
+            self.clusters_.loc[labels.index, "cluster"] = labels
+            if model.n_clusters_:
+                nearness = model.similarity(self.profiles_)
+                own = nearness[range(len(labels)), labels.clip(lower=0)]
+                self.clusters_.loc[labels.index, "similarity"] = own
+        self.clusterer_ = model
+        self.cluster_names_ = _cluster_names(self.log_.events, self.clusters_["cluster"], texts)
+        names = self.clusters_["cluster"].map(self.cluster_names_)
+        self.clusters_.insert(1, "name", names.fillna("none").astype("str"))
+
+    def _fit_recommender(self) -> None:
+        given = self.recommender
+        model = CosineRecommender(self.profiler) if given is None else clone(given)
+        self.recommender_ = model.fit(self.log_.events, self.items_, self.item_vectors_)
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        names = self.cluster_names_.rename("name").rename_axis("cluster").reset_index()
+        return {
+            "events": self.log_.events,
+            "rejected": self.log_.rejected,
+            "items": self.items_,
+            "tiers": self.tiers_.reset_index(),
+            "clusters": self.clusters_.reset_index(),
+            "cluster_names": names,
+        }
+
+    def _vectors(self) -> dict[str, pd.DataFrame]:
+        return {"items": self.item_vectors_, "profiles": self.profiles_}
+
+    def _objects(self) -> dict[str, Any]:
+        return {
+            "pipeline": clone(self),
+            "tier_classifier": self.tier_classifier_,
+            "clusterer": self.clusterer_,
+        }
+
+
+def _check_some_left(log: CleanLog) -> None:
+    if log.events.empty:
+        counts = log.rejected["reason"].value_counts().to_dict()
+        why = f"all {len(log.rejected)} were rejected: {counts}" if counts else "the log is empty"
+        raise SchemaError(f"events has no usable row, {why}; clean_events(...).rejected shows them")
+
+
+def _rules(model: TierClassifier, features: pd.DataFrame) -> pd.Series:
+    try:
+        return model.explain(features)
+    except (TypeError, AttributeError):
+        return pd.Series("", index=features.index, dtype="str")  # not every model has rules
+
+
+def _cluster_names(events: pd.DataFrame, clusters: pd.Series, texts: pd.Series) -> pd.Series:
+    pairs = pd.DataFrame({"cluster": events["user_id"].map(clusters), "item_id": events["item_id"]})
+    counted = pairs[pairs["cluster"] >= 0].value_counts(sort=False).rename("n").reset_index()
+    if counted.empty:
+        return pd.Series([], index=pd.Index([], name="cluster", dtype="int64"), dtype="str")
+    words = class_tfidf(
+        counted["item_id"].map(texts),
+        counted["cluster"],
+        weights=counted["n"],
+        top=_NAME_WORDS,
+    )
+    names = [" · ".join(w) or f"cluster {label}" for label, w in words.items()]
+    return pd.Series(names, index=words.index, dtype="str", name="name")

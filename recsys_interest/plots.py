@@ -1,0 +1,223 @@
+"""The book's figures, for anyone's data: frames in, matplotlib axes out.
+
+Chapter: 00 (quickstart).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from recsys_interest.schema import shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CLUSTER_COLOURS", "map_positions", "plot_interest_map", "plot_intervals"]
+
+#: Eight colours that people with any colour vision can tell apart (Okabe and Ito, 2008), without
+#: the yellow, which vanishes on white.
+CLUSTER_COLOURS = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7A5195", "#5B5B5B",
+)  # fmt: skip
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_NOISE = "#C9C9C9"
+_INK = "#222222"
+
+
+def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFrame:
+    """Return a place on a plane for every vector, neighbours near each other.
+
+    t-SNE on cosine distances, started from the principal components. Below eight rows, where t-SNE
+    means nothing, the principal components themselves.
+
+    Parameters
+    ----------
+    vectors : DataFrame, shape (n, n_features)
+        One row per user or item.
+    random_state : int, default 0
+        Seed.
+
+    Returns
+    -------
+    DataFrame, shape (n, 2)
+        Columns `x` and `y`, same index. Only neighbourhoods mean something, not the axes.
+
+    Notes
+    -----
+    van der Maaten and Hinton (2008). Chapter 00, "Quickstart".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> map_positions(pd.DataFrame({"a": [1.0, 0.0], "b": [0.0, 1.0]})).shape
+    (2, 2)
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    rows = vectors.to_numpy(dtype=np.float64)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    places = np.zeros((len(unit), 2))
+    n_components = min(50, *unit.shape)
+    if len(unit) >= 2 and np.ptp(unit, axis=0).any():
+        reduced = PCA(n_components, random_state=random_state).fit_transform(unit)
+        places[:, : min(2, n_components)] = reduced[:, :2]
+        if len(unit) >= 8 and n_components >= 2:
+            perplexity = min(30.0, (len(unit) - 1) / 3)
+            tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
+            places = tsne.fit_transform(reduced)
+    return pd.DataFrame(places, index=vectors.index, columns=["x", "y"])
+
+
+def plot_interest_map(
+    vectors: pd.DataFrame,
+    labels: pd.Series,
+    *,
+    tiers: pd.Series | None = None,
+    names: Mapping[int, str] | None = None,
+    ax: Axes | None = None,
+    random_state: int = 0,
+) -> Axes:
+    """Draw the users as a map: colour is the interest cluster, size the interest tier.
+
+    Parameters
+    ----------
+    vectors : DataFrame, shape (n_users, n_features)
+        Profiles, indexed by user id.
+    labels : Series of int
+        Cluster of each user, same ids; −1 is drawn in grey. Colour and shape together tell the
+        clusters apart, so the map can be read without colour.
+    tiers : Series of int, optional
+        Tier of each user; the deeper, the larger the mark.
+    names : mapping of int to str, optional
+        What to write on each cluster; its number by default.
+    ax : Axes, optional
+        Where to draw; the current axes by default.
+    random_state : int, default 0
+        Seed of the layout.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a user of `vectors` has no label.
+
+    Notes
+    -----
+    Chapter 00, "Quickstart".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> users = pd.DataFrame({"a": [1.0, 0.0], "b": [0.0, 1.0]}, index=["ann", "bob"])
+    >>> ax = plot_interest_map(users, pd.Series([0, 1], index=["ann", "bob"]),
+    ...                        names={0: "tents", 1: "novels"}, ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['tents', 'novels']
+    """
+    lost = vectors.index.difference(labels.index)
+    if len(lost):
+        raise ValueError(f"labels lacks the users {shown(lost)}; labels.reindex(vectors.index)")
+    ax = ax or _current_axes()
+    places = map_positions(vectors, random_state=random_state)
+    labels = labels.reindex(vectors.index)
+    size = _sizes(tiers, vectors.index)
+    for label in sorted(labels.unique(), reverse=True):  # noise last, so that it gets no colour
+        mine = (labels == label).to_numpy()
+        ax.scatter(
+            places.loc[mine, "x"],
+            places.loc[mine, "y"],
+            s=size[mine],
+            c=_NOISE if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)],
+            marker=_MARKERS[label // len(CLUSTER_COLOURS) % len(_MARKERS)],
+            alpha=0.75,
+            linewidths=0.3,
+            edgecolors="white",
+        )
+    for label in sorted(v for v in labels.unique() if v >= 0):
+        _write_name(ax, places[(labels == label).to_numpy()], (names or {}).get(label, str(label)))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -> Axes:
+    """Draw one measured value per row with its interval, best on top.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Indexed by the name of a method; columns `mean`, `ci_low`, `ci_high`.
+    label : str, default ""
+        Name and unit of the value, for the axis.
+    ax : Axes, optional
+        Where to draw; the current axes by default.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> table = pd.DataFrame({"mean": [0.2, 0.1], "ci_low": [0.1, 0.05], "ci_high": [0.3, 0.2]},
+    ...                      index=["popular", "cosine"])
+    >>> ax = plot_intervals(table, label="NDCG@10", ax=Figure().subplots())
+    >>> [tick.get_text() for tick in ax.get_yticklabels()]
+    ['cosine', 'popular']
+    """
+    ax = ax or _current_axes()
+    rows = table.sort_values("mean", kind="stable")
+    spread = np.abs(rows[["ci_low", "ci_high"]].to_numpy().T - rows["mean"].to_numpy())
+    ax.errorbar(
+        rows["mean"], range(len(rows)), xerr=spread, fmt="o", color=CLUSTER_COLOURS[0],
+        ecolor=_INK, capsize=4, markersize=8, elinewidth=1.2,
+    )  # fmt: skip
+    ax.set_yticks(range(len(rows)), [str(name) for name in rows.index])
+    ax.set_xlim(left=0)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel(label)
+    ax.grid(axis="x", color="#DDDDDD")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def _current_axes() -> Axes:
+    import matplotlib.pyplot as plt
+
+    return plt.gca()
+
+
+def _sizes(tiers: pd.Series | None, users: pd.Index) -> np.ndarray:
+    if tiers is None:
+        return np.full(len(users), 26.0)
+    return 10.0 + 26.0 * tiers.reindex(users).fillna(0).to_numpy(dtype=float)
+
+
+def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> None:
+    from matplotlib.patheffects import withStroke
+
+    x, y = _middle(places)
+    halo = [withStroke(linewidth=3, foreground="white")]
+    ax.text(x, y, name, ha="center", va="center", fontsize=9.5, fontweight="bold", color=_INK,
+            path_effects=halo)  # fmt: skip
+
+
+def _middle(places: pd.DataFrame) -> tuple[float, float]:
+    # The member nearest to the median: a point between two islands would name neither.
+    away = (places - places.median()).pow(2).sum(axis=1).to_numpy()
+    nearest = places.iloc[int(away.argmin())]
+    return float(nearest["x"]), float(nearest["y"])

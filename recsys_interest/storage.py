@@ -1,0 +1,247 @@
+"""Fitted state in a folder: parquet, safetensors, skops and a manifest that vouches for each file.
+
+Chapter: 00 (quickstart).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_interest.schema import shown
+
+__all__ = ["FORMAT_VERSION", "FormatError", "load_folder", "save_folder"]
+
+FORMAT = "recsys-interest-pipeline"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+#: Classes that saved objects may hold beside scikit-learn's own: this package's, and the node table
+#: of decision trees, which skops asks about because a forged one can crash the interpreter; the
+#: manifest's checksums find a damaged one, but a folder from a stranger remains a stranger's.
+_TRUSTED = ("recsys_interest.", "sklearn.tree._tree.Tree")
+
+
+class FormatError(ValueError):
+    """A saved folder cannot be used; the message names the file and says why."""
+
+
+def save_folder(
+    folder: Path,
+    tables: dict[str, pd.DataFrame],
+    vectors: dict[str, pd.DataFrame],
+    objects: dict[str, Any],
+) -> Path:
+    """Write everything to a new folder beside the target and rename it into place.
+
+    Parameters
+    ----------
+    folder : Path
+        New, empty, or an earlier save, which is replaced.
+    tables, vectors, objects : dict
+        Frames; frames of float32 indexed by id; scikit-learn objects.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds something else.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not _replaceable(folder):
+        raise FileExistsError(f"{folder} holds something else; choose a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+    try:
+        _write_tables(new, tables)
+        _write_vectors(new, vectors)
+        _write_objects(new, objects)
+        _write_manifest(new)
+        _swap(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def load_folder(
+    folder: Path, *, trusted: Iterable[str] = ()
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, Any]]:
+    """Read what `save_folder` wrote, after checking every file against the manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    trusted : iterable of str
+        Further class names that may be loaded.
+
+    Returns
+    -------
+    tuple of dict
+        Tables, vectors and objects.
+
+    Raises
+    ------
+    FormatError
+        If anything is missing, cut, changed, newer, or not trusted.
+    """
+    names = _check_manifest(folder)
+    tables = {Path(n).stem: pd.read_parquet(folder / n) for n in names if n.endswith(".parquet")}
+    vectors = {Path(n).stem: _read_vectors(folder / n) for n in names if n.endswith(".safetensors")}
+    objects = {
+        Path(n).stem: _read_object(folder / n, trusted) for n in names if n.endswith(".skops")
+    }
+    return tables, vectors, objects
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+
+
+def _swap(new: Path, folder: Path) -> None:
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=folder.parent))
+    os.replace(folder, old)
+    try:
+        os.replace(new, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    for name, table in tables.items():
+        # Rejected rows hold whatever was read, several kinds in one column: parquet needs one kind.
+        mixed = [c for c in table.columns if table[c].dtype == object]
+        as_text = {c: table[c].map(lambda v: None if _is_missing(v) else str(v)) for c in mixed}
+        table.assign(**as_text).astype(dict.fromkeys(mixed, "str")).to_parquet(
+            folder / f"{name}.parquet"
+        )
+
+
+def _is_missing(value: object) -> bool:
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _write_vectors(folder: Path, vectors: dict[str, pd.DataFrame]) -> None:
+    from safetensors.numpy import save_file
+
+    for name, frame in vectors.items():
+        ids = frame.index.tolist()
+        labels = {"ids": json.dumps(ids), "columns": json.dumps(frame.columns.tolist()),
+                  "index": json.dumps(frame.index.name)}  # fmt: skip
+        rows = np.ascontiguousarray(frame.to_numpy(dtype=np.float32))
+        save_file({"vectors": rows}, folder / f"{name}.safetensors", metadata=labels)
+
+
+def _read_vectors(path: Path) -> pd.DataFrame:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        labels = {key: json.loads(value) for key, value in file.metadata().items()}
+        rows = file.get_tensor("vectors")
+    index = pd.Index(labels["ids"], name=labels["index"], dtype=None if labels["ids"] else "str")
+    return pd.DataFrame(rows, index=index, columns=labels["columns"])
+
+
+def _write_objects(folder: Path, objects: dict[str, Any]) -> None:
+    import skops.io
+
+    for name, thing in objects.items():
+        skops.io.dump(thing, folder / f"{name}.skops")
+
+
+def _read_object(path: Path, trusted: Iterable[str]) -> Any:
+    import skops.io
+
+    allowed = [*trusted]
+    asked = skops.io.get_untrusted_types(file=path)
+    allowed += [name for name in asked if name.startswith(_TRUSTED)]
+    unknown = sorted(set(asked) - set(allowed))
+    if unknown:
+        raise FormatError(
+            f"{path.name} holds classes that are not trusted: {shown(unknown)}; if you know where "
+            f"the folder comes from, load it with trusted={unknown}"
+        )
+    with warnings.catch_warnings():
+        # Said to the reader where it can be acted on: at `_TRUSTED` and in the documentation.
+        warnings.filterwarnings("ignore", message=".*Tree.*", module="skops")
+        return skops.io.load(path, trusted=allowed)
+
+
+def _write_manifest(folder: Path) -> None:
+    from recsys_interest import __version__
+
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        for path in sorted(folder.iterdir())
+    }
+    body = {"format": FORMAT, "version": FORMAT_VERSION, "package": __version__, "files": files}
+    text = json.dumps({**body, "checksum": _checksum(body)}, indent=1)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _check_manifest(folder: Path) -> list[str]:
+    """Return the files to read, after checking each."""
+    manifest = _read_manifest(folder / MANIFEST)
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise FormatError(f"{folder}: the file {name} is missing; save the pipeline again")
+        size = path.stat().st_size
+        if size != expected["bytes"]:
+            raise FormatError(
+                f"{path} has {size} bytes instead of {expected['bytes']}: it was cut or changed"
+            )
+        found = _sha256(path)
+        if found != expected["sha256"]:
+            raise FormatError(
+                f"{path} was changed: its sha256 is {found}, saved was {expected['sha256']}"
+            )
+    return list(manifest["files"])
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FormatError(f"{path.parent} has no {MANIFEST}, so it is not a saved pipeline")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{path} is cut or is not JSON: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise FormatError(f"{path} does not describe a saved pipeline")
+    version = manifest.get("version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise FormatError(
+            f"{path} has the format version {version!r}, this package reads up to "
+            f"{FORMAT_VERSION}; upgrade recsys-interest"
+        )
+    if manifest.pop("checksum", None) != _checksum(manifest):
+        raise FormatError(f"{path} was changed: its checksum does not fit its content")
+    return manifest
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

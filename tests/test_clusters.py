@@ -1,0 +1,287 @@
+"""Planted directions, any row order, any clusterer, and input that is bad in every known way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.cluster import (
+    DBSCAN,
+    HDBSCAN,
+    AgglomerativeClustering,
+    BisectingKMeans,
+    KMeans,
+    MiniBatchKMeans,
+)
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from recsys_interest.clusters import InterestClusterer
+
+SIZES = (40, 30, 20, 10)  # the planted labels are known: 0 is the largest
+COUNTED = [
+    KMeans(4, n_init=3),
+    MiniBatchKMeans(4, n_init=3),
+    BisectingKMeans(4, n_init=3),
+    GaussianMixture(4, covariance_type="diag", n_init=3),
+    AgglomerativeClustering(4),
+]
+DENSITY = [DBSCAN(eps=0.5), HDBSCAN(copy=True)]
+ALL = [*COUNTED, *DENSITY]
+
+
+def named(estimator):
+    return type(estimator).__name__
+
+
+def planted(seed=0, sizes=SIZES, dim=16, spread=0.05):
+    """Return shuffled rows around one axis per cluster, of any length, and their clusters."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.eye(dim)[truth] + rng.normal(scale=spread, size=(len(truth), dim))
+    rows *= rng.uniform(0.1, 10, size=(len(truth), 1))
+    shuffled = rng.permutation(len(truth))
+    return rows[shuffled], truth[shuffled]
+
+
+def cloud(seed=0, n=60, dim=6):
+    return np.random.default_rng(seed).normal(size=(n, dim))
+
+
+@parametrize_with_checks(
+    [
+        InterestClusterer(),
+        InterestClusterer(KMeans(3)),
+        InterestClusterer(HDBSCAN(copy=True)),
+    ]
+)
+def test_scikit_learn_conformance(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=named)
+def test_every_clusterer_finds_the_planted_directions(estimator):
+    rows, truth = planted()
+    model = InterestClusterer(estimator, random_state=0).fit(rows)
+    assert model.labels_.tolist() == truth.tolist()
+    assert model.predict(rows).tolist() == truth.tolist()
+    assert model.n_clusters_ == 4
+    assert np.abs(model.centroids_ - np.eye(16)[:4]).max() < 0.1
+    assert np.allclose(np.linalg.norm(model.centroids_, axis=1), 1)
+
+
+def test_rows_without_structure_do_not_look_planted():
+    _, truth = planted()
+    labels = InterestClusterer(KMeans(4, n_init=3), random_state=0).fit_predict(cloud(n=100))
+    assert abs(adjusted_rand_score(truth, labels)) < 0.1
+
+
+@pytest.mark.parametrize("estimator", [None, *COUNTED, DBSCAN(eps=0.6), *DENSITY], ids=named)
+@pytest.mark.parametrize("rows", [cloud(), planted(spread=0.2)[0]], ids=["cloud", "blurred"])
+def test_row_order_does_not_matter(estimator, rows):
+    model = InterestClusterer(estimator, random_state=0).fit(rows)
+    order = np.random.default_rng(1).permutation(len(rows))
+    again = clone(model).fit(rows[order])
+    assert again.labels_.tolist() == model.labels_[order].tolist()
+    assert again.centroids_.tobytes() == model.centroids_.tobytes()
+    assert order[again.medoids_].tolist() == model.medoids_.tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_properties_of_any_small_table(data):
+    few = st.integers(-2, 2)
+    rows = np.array(data.draw(st.lists(st.tuples(few, few, few), min_size=1, max_size=12)), float)
+    order = data.draw(st.permutations(range(len(rows))))
+    frame = pd.DataFrame(rows, index=[f"u{i}" for i in range(len(rows))])
+    model = InterestClusterer(random_state=0).fit(frame)
+    again = InterestClusterer(random_state=0).fit(frame.iloc[order])
+    assert again.labels_.tolist() == model.labels_[order].tolist()
+    assert again.medoids_.tolist() == model.medoids_.tolist()
+    assert again.centroids_.tobytes() == model.centroids_.tobytes()
+
+    assert ((model.labels_ == -1) == ~rows.any(axis=1)).all()
+    sizes = np.bincount(model.labels_[model.labels_ >= 0], minlength=model.n_clusters_)
+    assert (sizes > 0).all()
+    assert (np.diff(sizes) <= 0).all()
+    medoids = frame.index.get_indexer(model.medoids_)
+    assert model.labels_[medoids].tolist() == list(range(model.n_clusters_))
+
+
+def test_length_does_not_matter_and_input_is_left_alone():
+    rows, _ = planted(spread=0.3)
+    before = rows.copy()
+    model = InterestClusterer(random_state=0).fit(rows)
+    assert rows.tobytes() == before.tobytes()
+    # Powers of two scale without rounding.
+    lengths = 2.0 ** np.random.default_rng(2).integers(-40, 40, size=(len(rows), 1))
+    longer = InterestClusterer(random_state=0).fit(rows * lengths)
+    assert longer.labels_.tolist() == model.labels_.tolist()
+    assert longer.centroids_.tobytes() == model.centroids_.tobytes()
+
+
+def test_centroids_medoids_and_similarity_by_hand():
+    frame = pd.DataFrame(
+        [[4.0, 0.0], [3.0, 3.0], [0.0, 7.0], [-2.0, 0.0]], index=pd.Index([10, 20, 30, 40])
+    )
+    model = InterestClusterer(AgglomerativeClustering(2), random_state=0).fit(frame)
+    assert model.labels_.tolist() == [0, 0, 0, 1]
+    half = np.sqrt(0.5)
+    assert np.allclose(model.centroids_, [[half, half], [-1, 0]])
+    assert model.medoids_.tolist() == [20, 40]
+    assert np.allclose(model.similarity([[0, 2], [0, 0]]), [[half, 0], [0, 0]])
+    assert model.predict([[0, 2], [-1, 0.1], [0, 0]]).tolist() == [0, 1, -1]
+
+
+def test_equal_members_give_the_smallest_label_as_medoid():
+    rows = [[1.0, 0.0], [2.0, 0.0], [0.5, 0.0], [0.0, 1.0]]
+    one = InterestClusterer(KMeans(2), random_state=0).fit(pd.DataFrame(rows, index=[7, 3, 5, 1]))
+    assert one.medoids_.tolist() == [3, 1]
+    words = pd.DataFrame(rows, index=["c", "a", "b", "z"])
+    assert InterestClusterer(KMeans(2), random_state=0).fit(words).medoids_.tolist() == ["a", "z"]
+    assert InterestClusterer(KMeans(2), random_state=0).fit(rows).medoids_.tolist() == [0, 3]
+
+
+def test_members_that_cancel_out_have_no_direction():
+    opposite = np.array([[0.3, 0.4], [-0.3, -0.4]])
+    model = InterestClusterer(KMeans(1)).fit(opposite)
+    assert model.centroids_.tolist() == [[0.0, 0.0]]
+    assert model.similarity(opposite).tolist() == [[0.0], [0.0]]
+
+
+def test_min_similarity_sends_far_rows_to_noise():
+    rows, _ = planted()
+    model = InterestClusterer(KMeans(4), min_similarity=0.8, random_state=0).fit(rows)
+    near, between, away = np.eye(16)[0], np.eye(16)[0] + np.eye(16)[1], np.eye(16)[9]
+    assert model.predict([near, between, away]).tolist() == [0, -1, -1]
+    # The labels are the clusterer's own.
+    assert (model.labels_ >= 0).all()
+
+
+def test_density_noise_stays_noise_but_predict_has_an_answer():
+    rows, truth = planted()
+    odd = np.eye(16)[:1] + np.eye(16)[9:10]
+    model = InterestClusterer(DBSCAN(eps=0.5)).fit(np.vstack([rows, odd]))
+    assert model.labels_.tolist() == [*truth.tolist(), -1]
+    assert model.predict(odd).tolist() == [0]
+
+
+def test_reducer_and_pipeline_are_cloned_and_seeded():
+    rows, truth = planted()
+    reducer, estimator = PCA(3), make_pipeline(StandardScaler(), KMeans(4, n_init=3))
+    model = InterestClusterer(estimator, reducer, random_state=5).fit(rows)
+    assert model.labels_.tolist() == truth.tolist()
+    assert model.centroids_.shape == (4, 16)
+    assert not hasattr(reducer, "components_")
+    assert model.estimator_[-1].random_state == 5
+    assert model.reducer_.random_state == 5
+    assert estimator[-1].random_state is None
+    kept = InterestClusterer(KMeans(4, random_state=1), random_state=5).fit(rows)
+    assert kept.estimator_.random_state == 1
+
+
+def test_float32_frame_keeps_kind_and_names():
+    rows, truth = planted()
+    frame = pd.DataFrame(rows.astype(np.float32)).add_prefix("v")
+    model = InterestClusterer(KMeans(4), random_state=0).fit(frame)
+    assert model.labels_.tolist() == truth.tolist()
+    assert model.centroids_.dtype == model.similarity(frame).dtype == np.float32
+    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.add_prefix("w"))
+
+
+@pytest.mark.parametrize("estimator", COUNTED, ids=named)
+def test_more_clusters_than_different_vectors(estimator):
+    rows = np.tile(cloud(n=3), (5, 1))
+    with pytest.raises(ValueError, match=r"=4 is more than the 3 different vector.*3 or fewer"):
+        InterestClusterer(estimator, random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_default_clips_to_the_different_vectors(kind):
+    rows = np.repeat(cloud(n=3), (5, 3, 1), axis=0)
+    rows *= np.random.default_rng(3).uniform(1, 3, size=(9, 1))  # the same direction, but rounded
+    model = InterestClusterer(random_state=0).fit(rows.astype(kind))
+    assert model.labels_.tolist() == [0] * 5 + [1] * 3 + [2]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_clusters"),
+    [
+        (None, 1),
+        (KMeans(1), 1),
+        (GaussianMixture(1), 1),
+        (AgglomerativeClustering(1), 1),
+        (DBSCAN(), 1),
+        (HDBSCAN(copy=True), 0),  # it never takes everybody for one cluster
+        (HDBSCAN(copy=True, allow_single_cluster=True), 1),
+    ],
+    ids=str,
+)
+def test_one_direction_only(estimator, n_clusters):
+    lengths = np.random.default_rng(4).uniform(1, 3, size=(20, 1))
+    model = InterestClusterer(estimator, random_state=0).fit(lengths * cloud(n=1))
+    assert model.n_clusters_ == n_clusters
+    assert model.labels_.tolist() == [n_clusters - 1] * 20
+
+
+def test_one_user():
+    frame = pd.DataFrame([[3.0, 4.0]], index=["only"])
+    model = InterestClusterer().fit(frame)
+    assert model.labels_.tolist() == [0]
+    assert model.medoids_.tolist() == ["only"]
+    assert np.allclose(model.centroids_, [[0.6, 0.8]])
+    with pytest.raises(ValueError, match=r"HDBSCAN cannot cluster.*n_samples = 1"):
+        InterestClusterer(HDBSCAN(copy=True)).fit(frame)
+
+
+@pytest.mark.parametrize("estimator", [None, *ALL], ids=named)
+def test_only_zeros_and_a_zero_among_others(estimator):
+    nobody = InterestClusterer(estimator, random_state=0).fit(np.zeros((5, 3)))
+    assert nobody.labels_.tolist() == [-1] * 5
+    assert nobody.n_clusters_ == 0
+    rows, truth = planted()
+    if estimator is not None:
+        model = InterestClusterer(estimator, random_state=0).fit(np.vstack([0 * rows[:1], rows]))
+        assert model.labels_.tolist() == [-1, *truth.tolist()]
+
+
+@pytest.mark.parametrize("estimator", DENSITY, ids=named)
+def test_all_noise(estimator):
+    model = InterestClusterer(estimator).fit(cloud(n=12, dim=50))
+    assert model.n_clusters_ == 0
+    assert model.labels_.tolist() == [-1] * 12
+    assert model.predict(cloud(n=3, dim=50)).tolist() == [-1] * 3
+    assert model.centroids_.shape == (0, 50)
+    assert model.medoids_.shape == (0,)
+    assert model.similarity(cloud(n=3, dim=50)).shape == (3, 0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("estimator", [None, *ALL], ids=named)
+def test_missing_and_infinite_values_name_the_user(estimator, bad):
+    frame = pd.DataFrame(planted()[0]).set_index(pd.Index([f"u{i}" for i in range(100)]))
+    frame.iloc[7, 2] = bad
+    with pytest.raises(ValueError, match=r"NaN or inf in the row\(s\) 'u7'; drop"):
+        InterestClusterer(estimator).fit(frame)
+
+
+def test_bad_parameters():
+    rows = cloud()
+    with pytest.raises(ValueError, match=r"min_similarity is a cosine.*got 2"):
+        InterestClusterer(min_similarity=2).fit(rows)
+    with pytest.raises(TypeError, match=r"min_similarity must be a number.*'high'"):
+        InterestClusterer(min_similarity="high").fit(rows)
+    with pytest.raises(TypeError, match="clusterer with fit_predict, got LogisticRegression"):
+        InterestClusterer(LogisticRegression()).fit(rows)
+    with pytest.raises(ValueError, match=r"KMeans cannot cluster.*n_components=9"):
+        InterestClusterer(reducer=PCA(9)).fit(rows)
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        InterestClusterer().fit(np.empty((0, 3)))

@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +99,16 @@ def _check_parameters(chapter: Path) -> None:
 
     if not inspect_notebook(str(chapter)):
         raise BuildError(f"{chapter.name} has no cell tagged `parameters` that assigns one")
+
+
+def _check_names(chapter: Path, parameters: Mapping[str, object]) -> None:
+    from papermill import inspect_notebook
+
+    # papermill only warns, and then computes with the default.
+    known = inspect_notebook(str(chapter))
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise BuildError(f"{chapter.name} has no parameter {unknown}; it has {sorted(known)}")
 
 
 def _datasets(chapter: Path) -> list[str]:
@@ -212,7 +222,9 @@ def _execute_all(chapters: Sequence[Path], out: Path, marks: dict[Path, str]) ->
         raise BuildError("\n\n".join(failures))
 
 
-def execute(chapter: Path, folder: Path) -> Execution:
+def execute(
+    chapter: Path, folder: Path, parameters: Mapping[str, object] | None = None
+) -> Execution:
     """Execute one chapter with papermill into `folder`; report a failing cell, do not raise it."""
     import papermill
 
@@ -220,9 +232,11 @@ def execute(chapter: Path, folder: Path) -> Execution:
     (folder / f"{chapter.stem}.digest").unlink(missing_ok=True)
     failure = None
     try:
+        _check_names(chapter, parameters or {})
         notebook = papermill.execute_notebook(
             str(chapter),
             None,
+            dict(parameters or {}),
             cwd=str(chapter.parent),
             kernel_name=KERNEL["name"],
             progress_bar=False,
@@ -230,6 +244,8 @@ def execute(chapter: Path, folder: Path) -> Execution:
             extra_arguments=["--log-level=ERROR"],  # not one warning about TCP for every kernel
         )
         _write(notebook, folder / chapter.name)
+    except BuildError as error:
+        failure = str(error)
     except papermill.PapermillExecutionError as error:
         failure = f"{chapter.name}, cell {error.cell_index + 1} failed:\n{error}"
     except Exception as error:  # a dead kernel, a timeout: name the chapter, then fail

@@ -10,8 +10,8 @@ from .text import class_tfidf as class_tfidf, item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
 from .encoder import TextEncoder as TextEncoder
 from .profiles import InterestProfiler as InterestProfiler
-from .tiers import TierClassifier as TierClassifier, tier_features as tier_features
-from .tiers import tier_labels as tier_labels
+from .engagement import tier_features as tier_features, tier_labels as tier_labels
+from .tiers import TierClassifier as TierClassifier
 from .clusters import InterestClusterer as InterestClusterer
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender

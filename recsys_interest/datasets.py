@@ -22,9 +22,15 @@ from types import MappingProxyType
 import pandas as pd
 import platformdirs
 
-from .download import DownloadError, fetch
-from .interest_log import Dataset, make_interest_log
-from .schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, shown, validate_events, validate_items
+from recsys_interest.download import DownloadError, fetch
+from recsys_interest.interest_log import Dataset, make_interest_log
+from recsys_interest.schema import (
+    EVENT_COLUMNS,
+    TIMESTAMP_DTYPE,
+    shown,
+    validate_events,
+    validate_items,
+)
 
 __all__ = ["Dataset", "list_datasets", "load_dataset"]
 
@@ -126,7 +132,7 @@ def load_dataset(
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(f"no data set is called {name!r}{hint} There are {shown(known, 50)}")
-    return _load(REAL_DATA[name], _cache_dir(cache_dir), download=download, progress=progress)
+    return _load(REAL_DATA[name], cache_folder(cache_dir), download=download, progress=progress)
 
 
 def list_datasets() -> pd.DataFrame:
@@ -155,7 +161,8 @@ def list_datasets() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _cache_dir(given: str | Path | None) -> Path:
+def cache_folder(given: str | Path | None = None) -> Path:
+    """Return where downloads are kept; RECSYS_INTEREST_CACHE overrides the user's cache."""
     named = given or os.environ.get("RECSYS_INTEREST_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("recsys_interest"))
 
@@ -169,7 +176,7 @@ def _available(spec: RealData) -> str:
     shared = _shared_dir(spec)
     if shared is not None and shared.is_dir():
         return "shared folder"
-    return "cache" if _cached(spec, _cache_dir(None)).is_file() else "download"
+    return "cache" if _cached(spec, cache_folder()).is_file() else "download"
 
 
 def _cached(spec: RealData, cache_dir: Path) -> Path:

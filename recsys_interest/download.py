@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from tqdm.auto import tqdm
 
-from .schema import shown
+from recsys_interest.schema import shown
 
 __all__ = ["DownloadError", "fetch"]
 

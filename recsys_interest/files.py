@@ -19,7 +19,7 @@ __all__ = ["read_table", "write_table", "written_whole"]
 
 _FORMATS = {".csv": "csv", ".jsonl": "json lines", ".ndjson": "json lines", ".parquet": "parquet"}
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-# Ids from text files stay text: read as numbers, "007" would become 7.
+# Ids from CSV stay text: read as numbers, "007" would become 7.
 _AS_TEXT = {"user_id": "str", "item_id": "str", "event": "str", "text": "str"}
 # "NA" may be a user's name or a title, so only numbers and times have words for a missing value.
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None"]
@@ -41,7 +41,7 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> pd.D
     Returns
     -------
     DataFrame
-        Ids and texts from text files are text, so that an id like 007 keeps its zeros.
+        Ids and texts from CSV are text, so that an id like 007 keeps its zeros.
 
     Raises
     ------
@@ -77,9 +77,8 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> pd.D
                 na_values=_NO_NUMBER,
                 keep_default_na=False,
             )
-        return pd.read_json(
-            path, lines=True, encoding=encoding, dtype=_AS_TEXT, convert_dates=False
-        )
+        # JSON knows numbers from text, so the kinds are taken as they are written.
+        return pd.read_json(path, lines=True, encoding=encoding, dtype=False)
     except UnicodeDecodeError as error:
         raise SchemaError(
             f"{path.name} is not {encoding}: byte {error.object[error.start]:#04x} at position "

@@ -13,8 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .interest_words import COMMENTS, DESCRIPTIONS, FORMATS, LEADS, LEVELS, TITLES, TOPICS, Topic
-from .schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, validate_events, validate_items
+from recsys_interest.interest_words import (
+    COMMENTS,
+    DESCRIPTIONS,
+    FORMATS,
+    LEADS,
+    LEVELS,
+    TITLES,
+    TOPICS,
+    Topic,
+)
+from recsys_interest.schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, validate_events, validate_items
 
 __all__ = ["Dataset", "make_interest_log"]
 

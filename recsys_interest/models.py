@@ -152,9 +152,11 @@ def _hub(model: str, revision: str | None, *, local_files_only: bool) -> Path:
             allow_patterns=_HUB_FILES,
             local_files_only=local_files_only,
         )
-    except LocalEntryNotFoundError:
-        state = "not in the Hugging Face cache" if local_files_only else "the hub did not answer"
-        raise FileNotFoundError(state) from None
+    except LocalEntryNotFoundError as error:
+        if local_files_only:
+            raise FileNotFoundError("not in the Hugging Face cache") from None
+        why = str(error.__cause__ or "no connection").splitlines()[0]
+        raise FileNotFoundError(f"the hub did not answer: {why}") from None
     except (HfHubHTTPError, HFValidationError) as error:
         raise FileNotFoundError(str(error).splitlines()[0]) from None
     return _complete(Path(path))

@@ -18,13 +18,14 @@ from recsys_interest import storage
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
+from recsys_interest.engagement import tier_features, tier_labels
 from recsys_interest.profiles import InterestProfiler, check_vectors
 from recsys_interest.recommend import CosineRecommender, Recommender
 from recsys_interest.report import write_report
 from recsys_interest.schema import SchemaError, validate_items
 from recsys_interest.splitting import time_split
 from recsys_interest.text import class_tfidf, item_text
-from recsys_interest.tiers import TierClassifier, tier_features, tier_labels
+from recsys_interest.tiers import TierClassifier
 
 __all__ = ["InterestPipeline"]
 
@@ -299,8 +300,8 @@ class InterestPipeline(BaseEstimator):
                 self.clusters_.loc[labels.index, "similarity"] = own
         self.clusterer_ = model
         self.cluster_names_ = _cluster_names(self.log_.events, self.clusters_["cluster"], texts)
-        names = self.clusters_["cluster"].map(self.cluster_names_)
-        self.clusters_.insert(1, "name", names.fillna("none").astype("str"))
+        names = {-1: "none", **self.cluster_names_}
+        self.clusters_.insert(1, "name", self.clusters_["cluster"].map(names).astype("str"))
 
     def _fit_recommender(self) -> None:
         given = self.recommender

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import (
     DBSCAN,
     HDBSCAN,
@@ -114,6 +114,23 @@ def test_properties_of_any_small_table(data):
     assert model.labels_[medoids].tolist() == list(range(model.n_clusters_))
 
 
+class ByPosition(ClusterMixin, BaseEstimator):
+    """Label the rows 0, 1, 0, 1, …, so that it tears equal rows apart."""
+
+    def fit(self, X, y=None):
+        self.labels_ = np.arange(len(X)) % 2
+        return self
+
+
+def test_equal_rows_are_never_torn_apart():
+    rows = np.repeat(cloud(n=5), 3, axis=0)
+    model = InterestClusterer(ByPosition()).fit(rows)
+    assert (np.ptp(model.labels_.reshape(5, 3), axis=1) == 0).all()
+    order = np.random.default_rng(0).permutation(15)
+    again = InterestClusterer(ByPosition()).fit(rows[order])
+    assert again.labels_.tolist() == model.labels_[order].tolist()
+
+
 def test_length_does_not_matter_and_input_is_left_alone():
     rows, _ = planted(spread=0.3)
     before = rows.copy()
@@ -210,6 +227,15 @@ def test_default_clips_to_the_different_vectors(kind):
     rows *= np.random.default_rng(3).uniform(1, 3, size=(9, 1))  # the same direction, but rounded
     model = InterestClusterer(random_state=0).fit(rows.astype(kind))
     assert model.labels_.tolist() == [0] * 5 + [1] * 3 + [2]
+
+
+def test_almost_equal_vectors_give_fewer_clusters_and_no_warning():
+    rng = np.random.default_rng(2)
+    rows = np.repeat(rng.normal(size=(2, 17)), 6, axis=0)
+    rows += rng.normal(scale=3e-6, size=rows.shape)
+    model = InterestClusterer(random_state=0).fit(rows.astype(np.float32))
+    assert 2 <= model.n_clusters_ < 8
+    assert model.centroids_.shape == (model.n_clusters_, 17)
 
 
 @pytest.mark.parametrize(

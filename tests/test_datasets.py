@@ -405,11 +405,11 @@ def test_no_download_uses_no_network(
 def test_the_cache_folder(
     cache: Path, no_shared_data: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert datasets._cache_dir(cache) == cache
+    assert datasets.cache_folder(cache) == cache
     monkeypatch.setenv("RECSYS_INTEREST_CACHE", str(cache / "named"))
-    assert datasets._cache_dir(None) == cache / "named"
+    assert datasets.cache_folder(None) == cache / "named"
     monkeypatch.delenv("RECSYS_INTEREST_CACHE")
-    assert datasets._cache_dir(None).name == "recsys_interest"
+    assert datasets.cache_folder(None).name == "recsys_interest"
 
 
 def test_list_datasets(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

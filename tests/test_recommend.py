@@ -4,17 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.register_assert_rewrite("recommender_conformance")
-
-from recommender_conformance import (  # noqa: E402
-    ITEMS_WITHOUT_VECTOR,
-    UNKNOWN_USER,
-    RecommenderConformance,
-)
+pytest.register_assert_rewrite("tests.recommender_conformance")
 
 from recsys_interest.profiles import InterestProfiler  # noqa: E402
 from recsys_interest.recommend import CosineRecommender, PopularityRecommender  # noqa: E402
 from recsys_interest.schema import SchemaError  # noqa: E402
+from tests.recommender_conformance import (  # noqa: E402
+    ITEMS_WITHOUT_VECTOR,
+    UNKNOWN_USER,
+    RecommenderConformance,
+)
 
 
 class TestPopularity(RecommenderConformance):

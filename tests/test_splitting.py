@@ -85,9 +85,8 @@ def test_both_splits_hit_the_share_where_all_events_differ(n, share):
     log = make_log(np.arange(n))
     wanted = np.clip(round(share * n), 1, n - 1)
     assert len(random_split(log, test_share=share).test) == wanted
-    assert abs(len(time_split(log, test_share=share).test) - share * n) <= max(
-        0.5, 1 - share * n, 1 - (1 - share) * n
-    )
+    n_test = len(time_split(log, test_share=share).test)
+    assert abs(n_test - share * n) == np.abs(np.arange(1, n) - share * n).min()
 
 
 def test_equal_times_stay_together_and_the_nearest_moment_wins():

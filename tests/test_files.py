@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from recsys_interest.cleaning import clean_events
+from recsys_interest.files import read_table, write_table, written_whole
+from recsys_interest.schema import SchemaError
+
+ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "ndjson", "parquet"]
+
+
+def table():
+    return pd.DataFrame(
+        {
+            "user_id": ["007", "NA", "7"],
+            "item_id": ["a,b", 'quote "x"', "line\nbreak"],
+            "timestamp": pd.to_datetime(["2026-01-05 10:00:00.123456"] * 3, utc=True),
+            "event": ["rate", "like", "browse"],
+            "value": [4.5, None, None],
+            "text": ["好 😀", "null", ""],
+        }
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_log_survives_the_disk(tmp_path, ending):
+    path = write_table(table(), tmp_path / f"events.{ending}")
+    log = clean_events(read_table(path), now="2026-02-01")
+    assert log.rejected.empty
+    expected = clean_events(table(), now="2026-02-01").events
+    pd.testing.assert_frame_equal(log.events, expected)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_other_encodings_are_named_and_read(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_bytes("item_id,title\n1,Misérables\n".encode("latin-1"))
+    with pytest.raises(SchemaError, match=r"items.csv is not utf-8: byte 0xe9 .* latin-1"):
+        read_table(path)
+    assert read_table(path, encoding="latin-1").loc[0, "title"] == "Misérables"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", b""),
+        ("x.csv", b'a,b\n1,2\n1,2,3\n"'),
+        ("x.jsonl", b'{"a": 1}\n{"a": '),
+        ("x.parquet", b"PAR1 not really"),
+        ("x.csv.gz", b"not gzip"),
+        ("x.csv.gz", gzip.compress(b"a,b\n1,2\n" * 1000)[:-20]),
+    ],
+)
+def test_broken_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SchemaError, match=rf"{name} cannot be read as"):
+        read_table(tmp_path / name)
+
+
+def test_missing_files_and_unknown_endings_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.csv"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(SchemaError, match=r"x\.xlsx: unknown ending; use \.csv"):
+        write_table(table(), tmp_path / "x.xlsx")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half way"), written_whole(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError("half way")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

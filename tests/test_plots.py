@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from recsys_interest.plots import map_positions, plot_interest_map, plot_intervals
+
+
+def islands(n=20, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = np.eye(4)[[0, 1, 2]]
+    rows = np.repeat(centres, n, axis=0) + rng.normal(0, 0.05, (3 * n, 4))
+    users = pd.Index([f"u{i}" for i in range(3 * n)], name="user_id")
+    labels = pd.Series(np.repeat([0, 1, 2], n), index=users)
+    return pd.DataFrame(rows, index=users), labels
+
+
+def test_near_users_are_near_on_the_map():
+    vectors, labels = islands()
+    places = map_positions(vectors).to_numpy()
+    away = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag([np.inf] * len(places))
+    assert (labels.to_numpy()[away.argmin(axis=1)] == labels.to_numpy()).all()
+
+
+def test_the_same_seed_gives_the_same_map():
+    vectors, _ = islands()
+    pd.testing.assert_frame_equal(map_positions(vectors), map_positions(vectors))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7])
+def test_few_or_equal_users_still_have_a_place(n):
+    vectors = pd.DataFrame(np.ones((n, 3)))
+    assert map_positions(vectors).shape == (n, 2)
+    assert np.isfinite(map_positions(vectors).to_numpy()).all()
+
+
+def test_the_map_shows_every_user_once_with_names_and_sizes():
+    vectors, labels = islands()
+    labels.iloc[0] = -1
+    tiers = pd.Series(range(len(labels)), index=labels.index) % 3
+    ax = plot_interest_map(
+        vectors, labels, tiers=tiers, names={1: "novels"}, ax=Figure().subplots()
+    )
+    assert sum(len(c.get_offsets()) for c in ax.collections) == len(vectors)
+    assert [t.get_text() for t in ax.texts] == ["0", "novels", "2"]
+    assert len({s for c in ax.collections for s in c.get_sizes()}) == 3
+
+
+def test_a_user_without_a_label_is_named():
+    vectors, labels = islands()
+    with pytest.raises(ValueError, match="labels lacks the users 'u0'"):
+        plot_interest_map(vectors, labels.iloc[1:], ax=Figure().subplots())
+
+
+def test_intervals_are_drawn_best_on_top_from_zero():
+    table = pd.DataFrame(
+        {"mean": [0.1, 0.3], "ci_low": [0.05, 0.2], "ci_high": [0.2, 0.35]}, index=["a", "b"]
+    )
+    ax = plot_intervals(table, label="NDCG@10", ax=Figure().subplots())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_xlim()[0] == 0
+    (bars,) = ax.containers
+    ends = np.array(bars[2][0].get_segments())[:, :, 0]
+    np.testing.assert_allclose(ends, [[0.05, 0.2], [0.2, 0.35]])

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_interest.schema import SchemaError
+from recsys_interest.text import class_tfidf, item_text, keyword_matrix, user_text
+
+ITEMS = pd.DataFrame(
+    {
+        "item_id": [7, 8, 9],
+        "title": ["Tent. ", "Stove", None],
+        "description": ["For two.", "", None],
+        "tags": ["camping, outdoor", None, None],
+    }
+)
+
+
+def test_item_text_joins_what_is_there_and_leaves_no_trace_of_the_rest():
+    texts = item_text(ITEMS)
+    assert texts.to_dict() == {7: "Tent. For two. camping, outdoor", 8: "Stove", 9: ""}
+    assert not texts.str.contains("nan|None").any()
+
+
+def test_item_text_keeps_case_and_stop_words():
+    table = pd.DataFrame({"item_id": [1], "title": ["The Who and the What"]})
+    assert item_text(table)[1] == "The Who and the What"
+
+
+def test_item_text_takes_other_fields_and_names_missing_ones():
+    assert item_text(ITEMS, fields=("tags", "title"))[7] == "camping, outdoor. Tent"
+    with pytest.raises(SchemaError, match=r"items lacks the column\(s\) 'plot'"):
+        item_text(ITEMS, fields=("title", "plot"))
+
+
+def log(rows):
+    table = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "timestamp"])
+    return table.assign(timestamp=pd.to_datetime(table["timestamp"]))
+
+
+def test_user_text_is_most_recent_first_and_counts_what_it_drops():
+    events = log(
+        [
+            (1, 7, "browse", "2026-01-01"),
+            (1, 8, "like", "2026-01-03"),
+            (1, 7, "purchase", "2026-01-02"),
+            (2, 9, "browse", "2026-01-01"),  # an item without a title
+            (3, 5, "browse", "2026-01-01"),  # an item that is not listed
+        ]
+    )
+    texts = user_text(events, ITEMS, max_events=2)
+    assert texts.loc[1].tolist() == ["like Stove; purchase Tent", 2, 1]
+    assert texts.loc[2].tolist() == ["", 0, 1]
+    assert texts.loc[3].tolist() == ["", 0, 1]
+    assert (texts["n_used"] + texts["n_dropped"]).sum() == len(events)
+    shuffled = user_text(events.sample(frac=1, random_state=1), ITEMS, max_events=2)
+    pd.testing.assert_frame_equal(shuffled, texts)
+    with pytest.raises(ValueError, match="max_events must be at least 1, got 0"):
+        user_text(events, ITEMS, max_events=0)
+
+
+def test_the_articles_three_users_have_the_keywords_they_have():
+    texts = pd.Series(["Python 编程 代码", "数学 公式 研究", "体育 运动 足球"], index=[1, 2, 3])
+    words = ["Python", "编程", "代码", "数学", "公式", "研究", "体育", "运动", "足球"]
+    table = keyword_matrix(texts, vocabulary=words)
+    expected = np.kron(np.eye(3, dtype=int), [1, 1, 1])
+    assert table.columns.tolist() == words
+    np.testing.assert_array_equal(table, expected)  # the article prints 0 for user 3 and 体育
+    assert table.loc[3, "体育"] == 1
+
+
+def test_keyword_matrix_without_words_is_empty():
+    assert keyword_matrix(pd.Series(["", "the 1995"])).shape == (2, 0)
+    with pytest.raises(TypeError, match="texts must be a pandas Series, got list"):
+        keyword_matrix(["x"])
+
+
+def test_class_tfidf_equals_the_formula_by_hand():
+    texts = pd.Series(["wine wine red", "car red"])
+    labels = pd.Series([0, 1])
+    # Group 0: 3 words, group 1: 2, A = 2.5; wine: 2/3·log(1+2.5/2), red: 1/3·log(1+2.5/2).
+    assert class_tfidf(texts, labels, top=3).to_dict() == {0: ["wine", "red"], 1: ["car", "red"]}
+    a, b = 1 / 2 * np.log1p(2.5 / 1), 1 / 2 * np.log1p(2.5 / 2)
+    assert a > b  # so car comes before red in group 1, against the alphabet only in scores
+
+
+def test_class_tfidf_leaves_noise_out_and_gives_empty_groups_an_empty_list():
+    found = class_tfidf(pd.Series(["wine", "", "car"]), pd.Series([2, 0, -1]))
+    assert found.to_dict() == {0: [], 2: ["wine"]}
+
+
+def test_class_tfidf_weights_count_like_repeated_texts():
+    texts = pd.Series(["wine glass", "beer", "car", "red wine"])
+    labels = pd.Series([0, 0, 1, 1])
+    times = pd.Series([1, 5, 2, 1])
+    repeated = texts.repeat(times).reset_index(drop=True)
+    expected = class_tfidf(repeated, labels.repeat(times).reset_index(drop=True))
+    assert class_tfidf(texts, labels, weights=times).to_dict() == expected.to_dict()
+
+
+def test_class_tfidf_needs_one_index():
+    with pytest.raises(ValueError, match="labels and texts must have the same index"):
+        class_tfidf(pd.Series(["a"]), pd.Series([0], index=[5]))

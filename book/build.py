@@ -11,6 +11,7 @@ and its cache keeps old outputs when only the package changed.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import multiprocessing
@@ -262,7 +263,7 @@ def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 def portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the notebook without what only this run and this machine knew."""
-    kept = nbformat.from_dict(json.loads(nbformat.writes(notebook)))
+    kept = copy.deepcopy(notebook)
     declared = {k: v for k, v in kept.metadata.items() if k == "recsys_interest"}
     # papermill refuses a notebook without kernel and language.
     kept.metadata = nbformat.from_dict(

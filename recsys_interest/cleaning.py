@@ -13,13 +13,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from recsys_interest.schema import (
-    EVENT_WEIGHTS,
-    TIMESTAMP_DTYPE,
+from recsys_interest.checks import (
     SchemaError,
+    as_moment,
     canonical_ids,
     check_frame,
     check_same_ids,
+)
+from recsys_interest.schema import (
+    EVENT_WEIGHTS,
+    TIMESTAMP_DTYPE,
     in_utc,
     validate_events,
     validate_items,
@@ -166,10 +169,7 @@ class _Faults:
 
 
 def _moment(now: str | pd.Timestamp | None) -> pd.Timestamp:
-    if now is None:
-        return pd.Timestamp.now("UTC")
-    moment = pd.Timestamp(now)
-    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+    return pd.Timestamp.now("UTC") if now is None else as_moment(now, "now")
 
 
 def _parse(

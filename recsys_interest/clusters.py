@@ -19,8 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from recsys_interest.checks import shown
 from recsys_interest.reproducible import content_order, seeded_clone
-from recsys_interest.schema import shown
 
 __all__ = ["InterestClusterer"]
 

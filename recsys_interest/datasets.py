@@ -22,15 +22,10 @@ from types import MappingProxyType
 import pandas as pd
 import platformdirs
 
+from recsys_interest.checks import shown
 from recsys_interest.download import DownloadError, fetch
 from recsys_interest.interest_log import Dataset, make_interest_log
-from recsys_interest.schema import (
-    EVENT_COLUMNS,
-    TIMESTAMP_DTYPE,
-    shown,
-    validate_events,
-    validate_items,
-)
+from recsys_interest.schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, validate_events, validate_items
 
 __all__ = ["Dataset", "list_datasets", "load_dataset"]
 

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from tqdm.auto import tqdm
 
-from recsys_interest.schema import shown
+from recsys_interest.checks import shown
 
 __all__ = ["DownloadError", "fetch"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from recsys_interest.checks import shown
 from recsys_interest.models import DEFAULT_MODEL, ModelNotFoundError, find_model
-from recsys_interest.schema import shown
 
 if TYPE_CHECKING:
     import torch

@@ -13,13 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.schema import (
-    canonical_ids,
-    check_same_ids,
-    event_strength,
-    shown,
-    validate_events,
-)
+from recsys_interest.checks import as_moment, canonical_ids, check_count, check_same_ids, shown
+from recsys_interest.schema import event_strength, validate_events
 
 __all__ = ["TIER_FEATURES", "tier_features", "tier_labels"]
 
@@ -114,7 +109,7 @@ def tier_features(
     if log.empty:
         index = pd.Index(log["user_id"], name="user_id")
         return pd.DataFrame(index=index, columns=list(TIER_FEATURES), dtype=np.float64)
-    moment = log["timestamp"].max() if until is None else _moment(until, "until")
+    moment = log["timestamp"].max() if until is None else as_moment(until, "until")
     past = log[log["timestamp"] <= moment]
     if past.empty:
         raise ValueError(
@@ -226,7 +221,7 @@ def tier_labels(
     >>> tier_labels(log, start="2026-01-15", cuts=[5]).to_dict()
     {1: 1, 2: 1, 3: 0}
     """
-    _check_n_tiers(n_tiers)
+    check_count(n_tiers, "n_tiers", least=2)
     bounds = None if cuts is None else _checked_cuts(cuts, n_tiers)
     log = validate_events(events)
     later = log["timestamp"] >= _checked_start(start, log["timestamp"])
@@ -247,13 +242,6 @@ def _quantile_cuts(active: npt.NDArray[np.int64], n_tiers: int) -> npt.NDArray[n
     return np.quantile(active, at, method="inverted_cdf").astype(np.float64) + 1
 
 
-def _check_n_tiers(n_tiers: object) -> None:
-    if isinstance(n_tiers, bool) or not isinstance(n_tiers, (int, np.integer)):
-        raise TypeError(f"n_tiers must be a whole number, got {n_tiers!r}")
-    if n_tiers < 2:
-        raise ValueError(f"n_tiers must be at least 2, got {n_tiers}; the tier 0 is one of them")
-
-
 def _checked_cuts(cuts: Sequence[float], n_tiers: int) -> npt.NDArray[np.float64]:
     try:
         bounds = np.asarray(cuts, dtype=np.float64)
@@ -270,7 +258,7 @@ def _checked_cuts(cuts: Sequence[float], n_tiers: int) -> npt.NDArray[np.float64
 
 
 def _checked_start(start: Moment, stamps: pd.Series) -> pd.Timestamp:
-    moment = _moment(start, "start")
+    moment = as_moment(start, "start")
     if stamps.empty:
         raise ValueError("events has no row, so there is no window to label; pass a longer log")
     first, last = stamps.min(), stamps.max()
@@ -294,15 +282,3 @@ def _users(users: Iterable[Any] | None, known: pd.Series, earlier: pd.Series) ->
     if twice.any():
         raise ValueError(f"users has ids more than once: {shown(ids[twice])}; keep one of each")
     return pd.Index(ids, name="user_id")
-
-
-def _moment(value: object, name: str) -> pd.Timestamp:
-    if not isinstance(value, (str, date, np.datetime64)):
-        raise TypeError(f"{name} must be a datetime or text like '2026-01-31', got {value!r}")
-    try:
-        moment = pd.Timestamp(value)
-    except ValueError:
-        raise ValueError(f"{name} is not a moment: {value!r}; write it like '2026-01-31'") from None
-    if pd.isna(moment):
-        raise ValueError(f"{name} is missing (NaT); write it like '2026-01-31'")
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from recsys_interest.schema import SchemaError
+from recsys_interest.checks import SchemaError
 
 __all__ = ["read_table", "write_table", "written_whole"]
 

@@ -15,16 +15,18 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest import storage
+from recsys_interest.checks import SchemaError
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
 from recsys_interest.engagement import tier_features, tier_labels
 from recsys_interest.profiles import InterestProfiler, check_vectors
-from recsys_interest.recommend import CosineRecommender, Recommender
+from recsys_interest.recommend import CosineRecommender
+from recsys_interest.recommender import Recommender
 from recsys_interest.report import write_report
-from recsys_interest.schema import SchemaError, validate_items
+from recsys_interest.schema import validate_items
 from recsys_interest.splitting import time_split
-from recsys_interest.text import class_tfidf, item_text
+from recsys_interest.text import distinctive_words, item_text
 from recsys_interest.tiers import TierClassifier
 
 __all__ = ["InterestPipeline"]
@@ -349,7 +351,7 @@ def _cluster_names(events: pd.DataFrame, clusters: pd.Series, texts: pd.Series) 
     counted = pairs[pairs["cluster"] >= 0].value_counts(sort=False).rename("n").reset_index()
     if counted.empty:
         return pd.Series([], index=pd.Index([], name="cluster", dtype="int64"), dtype="str")
-    words = class_tfidf(
+    words = distinctive_words(
         counted["item_id"].map(texts),
         counted["cluster"],
         weights=counted["n"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys_interest.schema import shown
+from recsys_interest.checks import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,14 +14,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.schema import (
-    SchemaError,
-    canonical_ids,
-    check_same_ids,
-    event_strength,
-    shown,
-    validate_events,
-)
+from recsys_interest.checks import SchemaError, as_moment, canonical_ids, check_same_ids, shown
+from recsys_interest.schema import event_strength, validate_events
 
 __all__ = ["InterestProfiler", "check_vectors"]
 
@@ -174,8 +168,7 @@ class InterestProfiler(BaseEstimator):
     def _reference(self, log: pd.DataFrame) -> pd.Timestamp:
         if self.reference_time is None or not len(log):
             return log["timestamp"].max()
-        moment = pd.Timestamp(self.reference_time)
-        return moment.tz_localize("UTC") if moment.tz is None else moment
+        return as_moment(self.reference_time, "reference_time")
 
     def _has_vector(self) -> np.ndarray:
         return self.item_vectors_.to_numpy().any(axis=1)
@@ -221,7 +214,8 @@ def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
         twice = ids[ids.duplicated()].tolist()
         raise SchemaError(f"{name}.index has duplicates: {shown(twice)}; keep one row each")
     try:
-        values = vectors.to_numpy(dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
+            values = vectors.to_numpy(dtype=np.float32)
     except (TypeError, ValueError):
         kinds = shown(sorted(str(d) for d in set(vectors.dtypes)))
         raise ValueError(f"{name} must be numeric, its columns have the types {kinds}") from None

@@ -5,18 +5,19 @@ Chapter: 00 (quickstart), 01 (behaviour logs).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+
+from recsys_interest.checks import SchemaError, canonical_ids, check_frame, shown
 
 __all__ = [
     "EVENT_COLUMNS",
     "EVENT_WEIGHTS",
     "ITEM_COLUMNS",
     "SchemaError",
-    "check_same_ids",
     "event_strength",
     "validate_events",
     "validate_items",
@@ -47,120 +48,6 @@ EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "return": -5.0,  # takes back a purchase
     }
 )
-
-
-class SchemaError(ValueError):
-    """A table does not fit the schema; the message names the column, the values and the fix."""
-
-
-def shown(values: Iterable[object], limit: int = 5) -> str:
-    """Return up to `limit` distinct values as text for an error message.
-
-    >>> shown(["a", "b", "a"])
-    "'a', 'b'"
-    """
-    distinct = list(dict.fromkeys(repr(v) for v in values))
-    # One value may be a megabyte long; an error message must stay readable.
-    short = [v if len(v) <= 60 else v[:57] + "..." for v in distinct[:limit]]
-    more = f" and {len(distinct) - limit} more" if len(distinct) > limit else ""
-    return ", ".join(short) + more
-
-
-def check_frame(table: object, name: str, required: Iterable[str]) -> pd.DataFrame:
-    """Return `table` if it is a frame with the `required` columns, each once."""
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{name} must be a pandas DataFrame, got {type(table).__name__}")
-    columns = list(table.columns)
-    missing = [c for c in required if c not in columns]
-    if missing:
-        raise SchemaError(
-            f"{name} lacks the column(s) {shown(missing)}; it has {shown(columns, 12)}. "
-            f"Rename them: {name}.rename(columns={{'your name': {missing[0]!r}}})"
-        )
-    twice = [c for c in columns if columns.count(c) > 1]
-    if twice:
-        raise SchemaError(f"{name} has the column(s) {shown(twice)} more than once; keep one each")
-    return table
-
-
-def canonical_ids(ids: pd.Series, where: str) -> pd.Series:
-    """Return ids as int64 or str, whichever they are, without changing a value.
-
-    Raises
-    ------
-    SchemaError
-        If an id is missing, is neither a whole number nor text, or the kinds are mixed.
-    """
-    if ids.isna().any():
-        raise SchemaError(
-            f"{where} is missing in {int(ids.isna().sum())} row(s), the first at index "
-            f"{shown(ids.index[ids.isna()][:1])}; drop those rows, or use clean_events"
-        )
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        ids = ids.astype(ids.cat.categories.dtype)
-    if isinstance(ids.dtype, pd.StringDtype):
-        return ids if ids.dtype == "str" else ids.astype("str")
-    if pd.api.types.is_bool_dtype(ids.dtype):
-        raise SchemaError(f"{where} holds True/False; ids are whole numbers or text")
-    if pd.api.types.is_integer_dtype(ids.dtype):
-        return _to_int64(ids, where)
-    if pd.api.types.is_float_dtype(ids.dtype):
-        return _whole_numbers(ids, where)
-    if ids.dtype == object:
-        return _object_ids(ids, where)
-    raise SchemaError(f"{where} has the type {ids.dtype}; ids are whole numbers or text")
-
-
-def _to_int64(ids: pd.Series, where: str) -> pd.Series:
-    if ids.dtype == np.int64:
-        return ids
-    if len(ids) and int(ids.max()) > np.iinfo(np.int64).max:
-        raise SchemaError(f"{where} exceeds 64 bits: {shown([ids.max()])}; use {where}.astype(str)")
-    return ids.astype(np.int64)
-
-
-def _whole_numbers(ids: pd.Series, where: str) -> pd.Series:
-    # A column of whole numbers with a gap arrives from a file as floats: 3.0 is the id 3.
-    values = ids.to_numpy(dtype=float)
-    odd = ~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > 2**53)
-    if odd.any():
-        raise SchemaError(f"{where} holds fractions, not ids: {shown(values[odd].tolist())}")
-    return ids.astype(np.int64)
-
-
-def _object_ids(ids: pd.Series, where: str) -> pd.Series:
-    kinds = {type(v) for v in ids}
-    if all(issubclass(k, str) for k in kinds):
-        return ids.astype("str")
-    if all(issubclass(k, (int, np.integer)) and not issubclass(k, bool) for k in kinds):
-        try:
-            return ids.astype(np.int64)
-        except OverflowError:
-            raise SchemaError(f"{where} exceeds 64 bits; use {where}.astype(str)") from None
-    names = shown(sorted(k.__name__ for k in kinds))
-    raise SchemaError(f"{where} mixes the kinds {names}; make it one kind: {where}.astype(str)")
-
-
-def check_same_ids(left: pd.Series, right: pd.Series, left_name: str, right_name: str) -> None:
-    """Raise if one id column holds numbers and the other text, so that nothing could match.
-
-    Parameters
-    ----------
-    left, right : Series
-        Canonical id columns (int64 or str).
-    left_name, right_name : str
-        What to call them in the message.
-
-    Raises
-    ------
-    SchemaError
-        If both have rows and their kinds differ.
-    """
-    if len(left) and len(right) and left.dtype != right.dtype:
-        raise SchemaError(
-            f"{left_name} is {left.dtype}, {right_name} is {right.dtype}, so no id can match; "
-            f"make both text: .astype(str)"
-        )
 
 
 def validate_events(events: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_interest.schema import shown
+from recsys_interest.checks import shown
 
 __all__ = ["FORMAT_VERSION", "FormatError", "load_folder", "save_folder"]
 

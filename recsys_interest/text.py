@@ -12,15 +12,10 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-from recsys_interest.schema import (
-    SchemaError,
-    check_same_ids,
-    shown,
-    validate_events,
-    validate_items,
-)
+from recsys_interest.checks import SchemaError, check_same_ids, shown
+from recsys_interest.schema import validate_events, validate_items
 
-__all__ = ["class_tfidf", "item_text", "keyword_matrix", "user_text"]
+__all__ = ["class_tfidf", "distinctive_words", "item_text", "keyword_matrix", "user_text"]
 
 ITEM_FIELDS = ("title", "description", "tags", "category")
 
@@ -212,6 +207,71 @@ def class_tfidf(
     >>> class_tfidf(texts, pd.Series([0, 0, 1, 1]), top=1).to_dict()
     {0: ['wine'], 1: ['car']}
     """
+    groups, counts, words = _words_per_group(texts, labels, weights)
+    lists = [_top_words(row, words, top) for row in _class_weights(counts)]
+    return pd.Series(lists, index=groups, dtype=object, name="keywords")
+
+
+def distinctive_words(
+    texts: pd.Series,
+    labels: pd.Series,
+    *,
+    weights: pd.Series | None = None,
+    top: int = 5,
+) -> pd.Series:
+    r"""Return the words that are more frequent in a group than in all texts together.
+
+    .. math:: w_{t,c} = p(t \mid c) \, \log \frac{p(t \mid c)}{p(t)}
+
+    the share of word :math:`t` in the divergence of group :math:`c` from the whole. A word that is
+    equally frequent everywhere gets 0, where `class_tfidf` still ranks it by its frequency; so this
+    is the one to name groups that share most of their words.
+
+    Parameters
+    ----------
+    texts : Series of str
+        One text per row.
+    labels : Series
+        The group of each text, same index. Texts labelled −1 (noise) are left out.
+    weights : Series, optional
+        How many times each text counts, same index.
+    top : int, default 5
+        How many words to return for each group.
+
+    Returns
+    -------
+    Series of list of str
+        As `class_tfidf`. A group whose words are no more frequent than elsewhere has an empty list.
+
+    Raises
+    ------
+    ValueError
+        If the indices differ.
+
+    Notes
+    -----
+    The summands of the divergence of Kullback and Leibler (1951). Chapter 10, "Choosing and naming
+    clusters".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> texts = pd.Series(["red wine", "white wine", "red car", "fast car"])
+    >>> distinctive_words(texts, pd.Series([0, 0, 1, 1]), top=2).to_dict()
+    {0: ['wine', 'white'], 1: ['car', 'fast']}
+    """
+    groups, counts, words = _words_per_group(texts, labels, weights)
+    share = _shares(counts)
+    overall = _shares(counts.sum(axis=0, keepdims=True))
+    ratio = np.divide(share, overall, out=np.ones_like(share), where=share > 0)
+    lists = [_top_words(row, words, top) for row in share * np.log(ratio)]
+    return pd.Series(lists, index=groups, dtype=object, name="keywords")
+
+
+def _words_per_group(
+    texts: pd.Series, labels: pd.Series, weights: pd.Series | None
+) -> tuple[pd.Index, np.ndarray, np.ndarray]:
+    """Return the groups, the table (n_groups, n_words) of counts, and the words, sorted."""
     _check_texts(texts)
     for name, other in (("labels", labels), ("weights", weights)):
         if other is not None and not other.index.equals(texts.index):
@@ -223,10 +283,8 @@ def class_tfidf(
     shape = (len(groups), len(distinct))
     per_group = sparse.csr_matrix((times, (code, codes)), shape=shape) @ counts
     keep = groups != -1
-    scores = _class_weights(per_group[keep])
-    lists = [_top_words(row, words, top) for row in scores]
-    index = pd.Index(groups[keep], name=labels.name)
-    return pd.Series(lists, index=index, dtype=object, name="keywords")
+    table = np.asarray(per_group[keep].todense(), dtype=float)
+    return pd.Index(groups[keep], name=labels.name), table, words
 
 
 def _check_texts(texts: pd.Series) -> pd.Series:
@@ -254,14 +312,16 @@ def _count_words(
     return counts, names
 
 
-def _class_weights(per_group: sparse.csr_matrix) -> np.ndarray:
-    counts = np.asarray(per_group.todense(), dtype=float)
-    in_group = counts.sum(axis=1, keepdims=True)
+def _shares(counts: np.ndarray) -> np.ndarray:
+    total = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+
+
+def _class_weights(counts: np.ndarray) -> np.ndarray:
     in_all = counts.sum(axis=0)
-    mean_words = in_group.mean() if len(counts) else 0.0
-    share = np.divide(counts, in_group, out=np.zeros_like(counts), where=in_group > 0)
+    mean_words = counts.sum(axis=1).mean() if len(counts) else 0.0
     rarity = np.log1p(np.divide(mean_words, in_all, out=np.zeros_like(in_all), where=in_all > 0))
-    return share * rarity
+    return _shares(counts) * rarity
 
 
 def _top_words(scores: np.ndarray, words: np.ndarray, top: int) -> list[str]:

@@ -17,8 +17,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from recsys_interest.checks import shown
 from recsys_interest.reproducible import content_order, seeded_clone
-from recsys_interest.schema import shown
 
 __all__ = ["TierClassifier"]
 

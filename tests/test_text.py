@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from recsys_interest.schema import SchemaError
-from recsys_interest.text import class_tfidf, item_text, keyword_matrix, user_text
+from recsys_interest.text import (
+    class_tfidf,
+    distinctive_words,
+    item_text,
+    keyword_matrix,
+    user_text,
+)
 
 ITEMS = pd.DataFrame(
     {
@@ -102,3 +108,18 @@ def test_class_tfidf_weights_count_like_repeated_texts():
 def test_class_tfidf_needs_one_index():
     with pytest.raises(ValueError, match="labels and texts must have the same index"):
         class_tfidf(pd.Series(["a"]), pd.Series([0], index=[5]))
+
+
+def test_words_that_are_everywhere_distinguish_nothing():
+    texts = pd.Series(["film drama", "film drama", "film comedy", "film comedy war"])
+    found = distinctive_words(texts, pd.Series([0, 0, 1, 1]))
+    assert found.to_dict() == {0: ["drama", "film"], 1: ["comedy", "war"]}
+    # In group 0 film is half of the words, in all 4 of 9: a little more. In group 1 it is less.
+    share, overall = np.array([1 / 2, 1 / 2]), np.array([2 / 9, 4 / 9])
+    drama, film = share * np.log(share / overall)
+    assert drama > 5 * film > 0
+
+
+def test_equal_groups_have_no_distinctive_words():
+    found = distinctive_words(pd.Series(["red wine", "red wine", ""]), pd.Series([0, 1, 2]))
+    assert found.to_dict() == {0: [], 1: [], 2: []}

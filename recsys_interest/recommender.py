@@ -1,0 +1,284 @@
+"""What every recommender shares: one `fit`, one `recommend`, one exact way to cut the top k.
+
+Chapter: 11 (cosine recommendation).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
+from recsys_interest.schema import validate_events, validate_items
+
+__all__ = ["Floats", "Positions", "Recommender"]
+
+Floats = NDArray[np.floating]
+Positions = NDArray[np.intp]
+
+#: Rows (places in what was asked), columns (places in the catalogue), ranks and scores.
+Found = tuple[Positions, Positions, NDArray[np.int64], Floats]
+
+_NOTHING: Found = (
+    np.empty(0, dtype=np.intp),
+    np.empty(0, dtype=np.intp),
+    np.empty(0, dtype=np.int64),
+    np.empty(0, dtype=np.float64),
+)
+
+
+class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
+    """What every recommender shares: one `fit`, one `recommend`, one way to cut the top k.
+
+    A subclass says what it learns (`_learn`) and how it scores users (`_scores`). If there are some
+    it cannot score, it says whom (`_can_score`) and sets ``fallback_``, another fitted recommender
+    that answers for them: a cold user is met by composition, not by a branch in every model.
+
+    Attributes
+    ----------
+    source : str
+        What the column ``source`` says for lists of this recommender.
+    user_ids_ : Index
+        The users of the log, sorted.
+    item_ids_ : Index
+        The catalogue, sorted: the items of the log and those of `items`.
+    seen_ : scipy.sparse.csr_array of bool, shape (n_users, n_items)
+        Which user touched which item, by an event of any kind.
+    """
+
+    source: ClassVar[str]
+    fallback_: Recommender
+
+    def fit(
+        self,
+        events: pd.DataFrame,
+        items: pd.DataFrame | None = None,
+        item_vectors: pd.DataFrame | None = None,
+    ) -> Self:
+        """Learn from a log.
+
+        Parameters
+        ----------
+        events : DataFrame
+            Valid events (see `validate_events`), at least one.
+        items : DataFrame, optional
+            Valid items (see `validate_items`); those without an event join the catalogue.
+        item_vectors : DataFrame of shape (n_vectors, n_dimensions), optional
+            One vector per item, indexed by item id. Not every recommender needs them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If an argument is of the wrong kind.
+        ValueError
+            If a table does not fit the schema (`SchemaError`), or there are no events.
+        """
+        log = validate_events(events)
+        if log.empty:
+            raise ValueError("events has no rows; a recommender learns from at least one event")
+        ids = log["item_id"]
+        if items is not None:
+            known = validate_items(items)["item_id"]
+            check_same_ids(ids, known, "events.item_id", "items.item_id")
+            ids = pd.concat([ids, known]) if len(known) else ids
+        self.user_ids_ = pd.Index(log["user_id"].unique(), name="user_id").sort_values()
+        self.item_ids_ = pd.Index(ids.unique(), name="item_id").sort_values()
+        self.seen_ = self._touched(log)
+        self._learn(log, items, item_vectors)
+        return self
+
+    def recommend(
+        self,
+        user_ids: Iterable[object] | None = None,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Iterable[object] | None = None,
+        max_scores: int = 5_000_000,
+    ) -> pd.DataFrame:
+        """Return the k best items of each user, best first.
+
+        Parameters
+        ----------
+        user_ids : iterable of ids, optional
+            Whom to answer, each once in the order of first appearance; all users of the log if not
+            given. Users who are not in the log get an answer too: `source` says whose.
+        k : int, default 10
+            Length of a list. It is shorter where fewer items can be recommended.
+        exclude_seen : bool, default True
+            Leave out every item the user touched in the log, by an event of any kind.
+        candidates : iterable of ids, optional
+            Recommend only these items of the catalogue.
+        max_scores : int, default 5,000,000
+            How many scores to hold at once (some 20 bytes each, never less than one user's). It
+            bounds the memory and leaves the lists as they are.
+
+        Returns
+        -------
+        DataFrame
+            `user_id`, `item_id`, `rank` (int64, 1 is best), `score` (float64, never rising within a
+            list; only comparable within one source) and `source`. Equal scores are ranked by the
+            smaller item id. A user for whom no item is left has no row.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        TypeError
+            If an argument is of the wrong kind.
+        ValueError
+            If `k` or `max_scores` is below 1, a candidate is not in the catalogue, or the ids are
+            of another kind than in the log (`SchemaError`).
+        """
+        check_is_fitted(self, "item_ids_")
+        k, max_scores = check_count(k, "k"), check_count(max_scores, "max_scores")
+        asked = _asked_ids(user_ids, self.user_ids_, "user_ids", "events.user_id")
+        wanted = self._candidates(candidates)
+        users = self.user_ids_.get_indexer(asked)
+        own = self._can_score(users)
+        barred = ~self.item_ids_.isin(wanted)
+        lists = self._lists(asked[own], users[own], k, exclude_seen, barred, max_scores)
+        if own.all():
+            return lists
+        rest = self.fallback_.recommend(
+            asked[~own],
+            k,
+            exclude_seen=exclude_seen,
+            candidates=wanted,
+            max_scores=max_scores,
+        )
+        return _in_order_of(asked, [lists, rest])
+
+    @abstractmethod
+    def _learn(
+        self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
+    ) -> None:
+        """Learn from the valid log; `user_ids_`, `item_ids_` and `seen_` are there already."""
+
+    @abstractmethod
+    def _scores(self, users: Positions) -> Floats:
+        """Return a new array (n_users, n_items): −inf is "never", NaN is not allowed.
+
+        `users` are positions in `user_ids_`, −1 for a user who is not in the log. The scores may be
+        off by at most `_slack()`, if `_exact` puts them right.
+        """
+
+    def _can_score(self, users: Positions) -> NDArray[np.bool_]:
+        return np.ones(len(users), dtype=bool)
+
+    def _slack(self) -> float:
+        return 0.0
+
+    def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
+        return scores
+
+    def _touched(self, log: pd.DataFrame) -> sparse.csr_array:
+        rows = self.user_ids_.get_indexer(log["user_id"])
+        columns = self.item_ids_.get_indexer(log["item_id"])
+        ones = np.ones(len(log), dtype=bool)
+        shape = (len(self.user_ids_), len(self.item_ids_))
+        return sparse.csr_array((ones, (rows, columns)), shape=shape)
+
+    def _candidates(self, candidates: Iterable[object] | None) -> pd.Index:
+        if candidates is None:
+            return self.item_ids_
+        wanted = _asked_ids(candidates, self.item_ids_, "candidates", "the catalogue")
+        unknown = wanted[~wanted.isin(self.item_ids_)]
+        if len(unknown):
+            raise ValueError(
+                f"candidates holds {len(unknown)} item(s) that are not in the catalogue: "
+                f"{shown(unknown.tolist())}; fit with an items table that has them, or drop them"
+            )
+        return wanted
+
+    def _lists(
+        self,
+        asked: pd.Index,
+        users: Positions,
+        k: int,
+        exclude_seen: bool,
+        barred: NDArray[np.bool_],
+        max_scores: int,
+    ) -> pd.DataFrame:
+        size = max(1, max_scores // len(self.item_ids_))
+        parts: list[Found] = [_NOTHING]
+        for start in range(0, len(users), size):
+            chunk = users[start : start + size]
+            scores = self._scores(chunk)
+            scores[:, barred] = -np.inf
+            if exclude_seen:
+                scores[self._seen_cells(chunk)] = -np.inf
+            rows, columns = _shortlist(scores, k, 2 * self._slack())
+            exact = self._exact(chunk[rows], columns, scores[rows, columns])
+            best, rank = _best(rows, columns, exact, k)
+            parts.append((rows[best] + start, columns[best], rank, exact[best]))
+        rows, columns, rank, score = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return pd.DataFrame(
+            {
+                "user_id": asked[rows],
+                "item_id": self.item_ids_[columns],
+                "rank": rank,
+                "score": score,
+                "source": pd.Series(self.source, index=range(len(rows)), dtype="str"),
+            }
+        )
+
+    def _seen_cells(self, users: Positions) -> tuple[Positions, Positions]:
+        known = np.flatnonzero(users >= 0)
+        seen = self.seen_[users[known]]
+        return np.repeat(known, np.diff(seen.indptr)), seen.indices
+
+
+def _shortlist(scores: Floats, k: int, margin: float) -> tuple[Positions, Positions]:
+    """Return the cells that can be among the k best of their row if scores may be wrong by margin.
+
+    All ties at the edge are in: which of them stay is decided by the item id, not by the sort.
+    """
+    n = scores.shape[1]
+    edge = np.partition(scores, n - k, axis=1)[:, n - k] if k < n else np.full(len(scores), -np.inf)
+    within: NDArray[np.bool_] = np.greater_equal(scores, edge[:, None] - margin)
+    rows, columns = np.nonzero(within & np.greater(scores, -np.inf))
+    return rows, columns
+
+
+def _best(
+    rows: Positions, columns: Positions, scores: Floats, k: int
+) -> tuple[Positions, NDArray[np.int64]]:
+    """Return the places of the k best of each row, in order, and their ranks."""
+    order = np.lexsort((columns, -scores, rows))
+    ordered = rows[order]
+    rank = 1 + np.arange(len(ordered)) - np.searchsorted(ordered, ordered, side="left")
+    return order[rank <= k], rank[rank <= k].astype(np.int64)
+
+
+def _in_order_of(asked: pd.Index, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    lists = pd.concat([p for p in parts if len(p)] or parts[:1])
+    order = np.argsort(asked.get_indexer(lists["user_id"]), kind="stable")
+    return lists.iloc[order].reset_index(drop=True)
+
+
+def _asked_ids(
+    ids: Iterable[object] | None, known: pd.Index, name: str, known_name: str
+) -> pd.Index:
+    if ids is None:
+        return known
+    if isinstance(ids, (str, bytes, Mapping, pd.DataFrame)) or not isinstance(ids, Iterable):
+        raise TypeError(f"{name} must be a list, array or Series of ids, got {type(ids).__name__}")
+    asked = pd.Series(ids if isinstance(ids, (pd.Series, pd.Index)) else list(ids))
+    if asked.empty:
+        return known[:0]
+    asked = canonical_ids(asked, name)
+    check_same_ids(asked, known.to_series(), name, known_name)
+    return pd.Index(asked.unique(), name=known.name)

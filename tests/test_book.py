@@ -1,0 +1,310 @@
+"""The rendered book: complete, self-contained, readable, and red when it is broken."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+
+import recsys_interest
+
+from .conftest import tiny_chapter
+from .test_docs import PUBLIC, toc_files
+
+ROOT = Path(__file__).resolve().parent.parent
+HAS_CHAPTERS = any((ROOT / "notebooks").glob("*.ipynb"))
+
+# What a browser fetches by itself: (element, attribute). A link in <a> is fetched by the reader.
+LOADED = {
+    *(("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("source", "src")),
+    *(("source", "srcset"), ("video", "src"), ("video", "poster"), ("audio", "src")),
+    *(("embed", "src"), ("object", "data"), ("image", "href"), ("use", "href"), ("input", "src")),
+    ("link", "href"),
+}
+
+
+@dataclass
+class Page(HTMLParser):
+    """One rendered page: what it loads, where it points, what can be pointed at."""
+
+    path: Path
+    loads: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    images: list[dict[str, str]] = field(default_factory=list)
+    styles: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._in_style = False
+        self.text = self.path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attrs):
+        values = {name: value or "" for name, value in attrs}
+        self.ids |= {values[k] for k in ("id", "name") if k in values}
+        self.styles += values.get("style", "")
+        self._in_style = tag == "style"
+        self.loads += [v for name, v in values.items() if (tag, name) in LOADED]
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if tag == "img":
+            self.images.append(values)
+
+    def handle_data(self, data):
+        if self._in_style:
+            self.styles += data
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+
+def build(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "book/build.py", *arguments],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    if not HAS_CHAPTERS:
+        pytest.skip("there is no chapter yet")
+    out = tmp_path_factory.mktemp("book")
+    run = build(ROOT, "--stored", "--out", str(out))
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-5000:]
+    return out / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(html) -> dict[str, Page]:
+    return {p.relative_to(html).as_posix(): Page(p) for p in sorted(html.rglob("*.html"))}
+
+
+# The real book, with its stored outputs
+
+
+def test_every_page_of_the_contents_is_there(pages):
+    assert {f"{name}.html" for name in toc_files()} | {"index.html", "search.html"} <= set(pages)
+
+
+def test_the_first_page_leads_to_the_book(pages):
+    assert "book/index.html" in pages["index.html"].links
+
+
+def test_no_page_asks_another_host(html, pages):
+    outside = {
+        name: [url for url in page.loads if urlsplit(url).netloc] for name, page in pages.items()
+    }
+    assert not {name: urls for name, urls in outside.items() if urls}
+    sheets = {p.name: p.read_text(encoding="utf-8") for p in html.rglob("*.css")}
+    sheets |= {name: page.styles for name, page in pages.items()}
+    assert not {name: foreign(text) for name, text in sheets.items() if foreign(text)}
+
+
+def foreign(css: str) -> list[str]:
+    """Return what a style sheet loads from other hosts."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    loads = re.findall(r"url\(\s*['\"]?([^'\")]*)", css)
+    loads += re.findall(r"@import\s+['\"]([^'\"]*)", css)
+    return [url for url in loads if re.match(r"(?:https?:)?//", url)]
+
+
+def test_foreign_loads_would_be_found(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<script src='//cdn.example/x.js'></script><link href='https://x.example/y'>")
+    assert [urlsplit(url).netloc for url in Page(page).loads] == ["cdn.example", "x.example"]
+    assert foreign("@import 'https://x.example/a.css'; b { background: url(//y.example/c) }")
+    assert not foreign("@import '../basic.css'; b { background: url(data:image/png;base64,AA) }")
+
+
+# Names in scripts of sites that Jupyter Book's defaults load from.
+CDN = re.compile(r"cdnjs\.cloudflare|unpkg\.com|fonts\.g|hypothes\.is|utteranc|googletagmanager")
+
+
+def test_no_script_names_the_usual_suppliers(html, pages):
+    own = {
+        (page.path.parent / u.split("?")[0]).resolve()
+        for page in pages.values()
+        for u in page.loads
+    }
+    scripts = [path for path in own if path.suffix == ".js"]
+    assert scripts
+    assert not [p.name for p in scripts if CDN.search(p.read_text(encoding="utf-8"))]
+    assert not [name for name, page in pages.items() if CDN.search(page.text)]
+
+
+def test_every_local_link_resolves(html, pages):
+    broken = []
+    for name, page in pages.items():
+        for url in page.links + page.loads:
+            parts = urlsplit(url)
+            if parts.scheme or parts.netloc or url in ("", "#"):
+                continue
+            target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+            if not target.is_file():
+                broken.append(f"{name}: {url}")
+            elif parts.fragment and target.suffix == ".html":
+                there = pages[target.relative_to(html.resolve()).as_posix()].ids
+                if unquote(parts.fragment) not in there:
+                    broken.append(f"{name}: {url}")
+    assert not broken
+
+
+def test_every_image_says_what_it_shows(pages):
+    # Without a text of its own, an image gets its file's name.
+    silent = [
+        f"{name}: {image['src']}"
+        for name, page in pages.items()
+        for image in page.images
+        if not image.get("alt") or re.search(r"\.(png|svg|jpe?g)$", image["alt"])
+    ]
+    assert not silent
+
+
+def test_formulas_are_rendered_by_our_own_mathjax(html, pages):
+    schema = pages["book/api/schema.html"]
+    assert 'class="math' in schema.text
+    [script] = [url for url in schema.loads if "mathjax" in url]
+    assert (schema.path.parent / script.split("?")[0]).is_file()
+    # SVG output needs no fonts, which a browser would refuse to a page opened as a file.
+    assert '"output": "svg"' in schema.text
+    assert (html / "_static" / "mathjax" / "output" / "svg.js").is_file()
+
+
+def test_every_public_name_has_its_entry(pages):
+    ids = set().union(*(page.ids for page in pages.values()))
+    for name in PUBLIC:
+        assert f"{getattr(recsys_interest, name).__module__}.{name}" in ids
+
+
+def test_the_licences_stand_on_every_page(pages):
+    for name in toc_files():
+        assert "creativecommons.org/licenses/by/4.0" in pages[f"{name}.html"].text
+
+
+# The engine, on a book of two pages
+
+TEXT = "print('two', 1 + 1)"
+
+
+def test_executes_what_changed_and_only_that(mini_book):
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    first = build(mini_book)
+    assert first.returncode == 0, first.stderr
+    assert "00_tiny.ipynb: executed in" in first.stdout
+    assert first.stdout.splitlines()[-1] == "_build/html/index.html"
+    assert "two 2" in (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
+
+    second = build(mini_book)
+    assert second.returncode == 0, second.stderr
+    assert "executed" not in second.stdout
+
+    (mini_book / "recsys_interest" / "new.py").write_text("A = 1\n")
+    assert "executed in" in build(mini_book).stdout
+
+
+def test_a_broken_chapter_turns_the_build_red_every_time(mini_book):
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    tiny_chapter(mini_book / "notebooks" / "01_broken.ipynb", "print('fine')", "1 / 0")
+    for _ in range(2):
+        run = build(mini_book)
+        assert run.returncode == 1
+        assert "01_broken.ipynb, cell 4 failed" in run.stderr
+        assert "ZeroDivisionError: division by zero" in run.stderr
+    assert "00_tiny.ipynb: executed" not in run.stdout  # the good one is kept
+    assert not (mini_book / "_build" / "html").exists()
+
+
+def test_a_broken_reference_turns_the_build_red_every_time(mini_book):
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    index = mini_book / "book" / "index.md"
+    index.write_text("# Small\n\n{py:func}`no_such_function` and [a link](no_such_page.md)\n")
+    for _ in range(2):
+        run = build(mini_book, "--stored")
+        assert run.returncode == 1
+        assert "py:func reference target not found: no_such_function" in run.stderr
+        assert "no_such_page.md" in run.stderr
+
+
+def test_a_chapter_that_the_contents_name_must_exist(mini_book):
+    run = build(mini_book, "--stored")
+    assert run.returncode == 1
+    assert "notebooks/00_tiny" in run.stderr
+
+
+def test_a_chapter_that_writes_to_stderr_turns_the_build_red(mini_book):
+    noisy = "import sys\nprint('careful', file=sys.stderr)"
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", noisy)
+    run = build(mini_book)
+    assert run.returncode == 1
+    assert "stderr was found in the cell outputs" in run.stderr
+
+
+def test_a_chapter_without_parameters_is_refused(mini_book):
+    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    notebook = nbformat.read(chapter, as_version=4)
+    notebook.cells[1].metadata = {}
+    nbformat.write(notebook, chapter)
+    run = build(mini_book, "--stored")
+    assert run.returncode == 1
+    assert "00_tiny.ipynb has no cell tagged `parameters`" in run.stderr
+
+
+def test_out_of_reach_data_shows_stored_outputs_and_says_so(mini_book):
+    chapter = mini_book / "notebooks" / "00_tiny.ipynb"
+    tiny_chapter(chapter, TEXT)
+    refreshed = build(mini_book, "--refresh")
+    assert refreshed.returncode == 0, refreshed.stderr
+    stored = nbformat.read(chapter, as_version=4)
+    assert [c.execution_count for c in stored.cells[1:]] == [1, 2]
+
+    stored.metadata["recsys_interest"]["datasets"] = ["far-away"]
+    nbformat.write(stored, chapter)
+    run = build(mini_book)
+    assert run.returncode == 0, run.stderr
+    assert "the data set far-away is out of reach (there is no network)" in run.stdout
+    page = (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
+    assert "two 2" in page
+    assert re.search(r"outputs on this page are stored ones.*far-away", page, flags=re.DOTALL)
+
+    refused = build(mini_book, "--refresh")
+    assert refused.returncode == 1
+    assert "Storing outputs needs all data" in refused.stderr
+    assert nbformat.read(chapter, as_version=4) == stored
+
+
+def test_a_faulty_loader_is_not_taken_for_missing_data(mini_book):
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT, datasets=["x"])
+    package = mini_book / "recsys_interest" / "__init__.py"
+    package.write_text("def load_dataset(name):\n    raise ValueError('no such name')\n")
+    run = build(mini_book)
+    assert run.returncode == 1
+    assert "load_dataset('x') failed" in run.stderr
+    assert "no such name" in run.stderr
+
+
+def test_pages_of_removed_sources_go(mini_book):
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    extra = mini_book / "book" / "extra.md"
+    extra.write_text("# Extra\n")
+    toc = mini_book / "_toc.yml"
+    before = toc.read_text()
+    toc.write_text(before + "  - file: book/extra\n")
+    assert build(mini_book, "--stored").returncode == 0
+    assert (mini_book / "_build/html/book/extra.html").exists()
+    extra.unlink()
+    toc.write_text(before)
+    assert build(mini_book, "--stored").returncode == 0
+    assert not (mini_book / "_build/html/book/extra.html").exists()

@@ -11,6 +11,7 @@ and its cache keeps old outputs when only the package changed.
 from __future__ import annotations
 
 import argparse
+import base64
 import copy
 import hashlib
 import json
@@ -96,10 +97,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check_parameters(chapter: Path) -> None:
-    from papermill import inspect_notebook
-
-    if not inspect_notebook(str(chapter)):
-        raise BuildError(f"{chapter.name} has no cell tagged `parameters` that assigns one")
+    cells = nbformat.read(chapter, as_version=4).cells
+    if not any("parameters" in cell.metadata.get("tags", []) for cell in cells):
+        raise BuildError(f"{chapter.name} has no cell tagged `parameters`")
 
 
 def _check_names(chapter: Path, parameters: Mapping[str, object]) -> None:
@@ -310,13 +310,38 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
             wanted[path.relative_to(ROOT)] = path.read_bytes()
     for name, notebook in chapters.items():
         wanted[Path("notebooks") / name] = nbformat.writes(notebook).encode()
+        wanted |= _figures(notebook)
     source = out / "src"
     _forget_pages(source, wanted, out)
-    for relative, content in wanted.items():
-        target = source / relative
-        if not target.exists() or target.read_bytes() != content:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    changed = [
+        relative for relative, content in wanted.items() if _laid(source / relative, content)
+    ]
+    if any(path.suffix == ".ipynb" for path in changed):
+        # A page that pastes a chapter's numbers does not know that they changed.
+        for path in (p for p, content in wanted.items() if b".ipynb::" in content):
+            (source / path).touch()
+
+
+def _laid(target: Path, content: bytes) -> bool:
+    """Write the file if its content is new, and say whether it was."""
+    if target.exists() and target.read_bytes() == content:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    return True
+
+
+def _figures(notebook: nbformat.NotebookNode) -> dict[Path, bytes]:
+    """Return the named figures of a chapter as files, for the pages that show them too."""
+    figures = {}
+    for cell in notebook.cells:
+        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        images = [
+            o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})
+        ]
+        if name and images:
+            figures[Path("book") / "_figures" / f"{name}.png"] = base64.b64decode(images[-1])
+    return figures
 
 
 def _forget_pages(source: Path, wanted: dict[Path, bytes], out: Path) -> None:
@@ -340,7 +365,9 @@ def render(out: Path) -> None:
     Sphinx's own.
     """
     source, pages, trees = out / "src", out / "html", out / "doctrees"
-    _run(["-c", CONFIGURE, "config", "sphinx", str(source)])
+    settings = source / "conf.py"
+    if not settings.exists() or settings.stat().st_mtime < (source / "_config.yml").stat().st_mtime:
+        _run(["-c", CONFIGURE, "config", "sphinx", str(source)])
     flags = ["-W", "-n", "--keep-going", "-q", "-b", "html", "-d", str(trees)]
     try:
         _run(["-m", "sphinx", *flags, str(source), str(pages)])

@@ -23,7 +23,7 @@ from .recommend import PopularityRecommender as PopularityRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
-from .plots import plot_interest_map as plot_interest_map
+from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

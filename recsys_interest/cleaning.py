@@ -30,7 +30,7 @@ from recsys_interest.schema import (
 
 __all__ = ["REASONS", "CleanLog", "clean_events"]
 
-#: Why a row can be rejected, in the order in which the reasons are tried: a row carries the first.
+#: The reasons for rejecting a row. They are tried in this order and a row carries the first.
 REASONS: Mapping[str, str] = {
     "missing_user": "user_id is missing or blank",
     "missing_item": "item_id is missing or blank",

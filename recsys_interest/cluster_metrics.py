@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn import metrics as sk
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import canonical_ids, shown
 
 __all__ = ["evaluate_clusters"]
 

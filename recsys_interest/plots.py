@@ -58,6 +58,7 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     rows = vectors.to_numpy(dtype=np.float64)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -70,7 +71,10 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
         if len(unit) >= 8 and n_components >= 2:
             perplexity = min(30.0, (len(unit) - 1) / 3)
             tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
-            places = tsne.fit_transform(reduced)
+            # Its thousand small steps wait for the slowest thread each: on a busy machine one
+            # thread is several times faster than two, and the map never depends on the number.
+            with threadpool_limits(1, user_api="openmp"):
+                places = tsne.fit_transform(reduced)
     return pd.DataFrame(places, index=vectors.index, columns=["x", "y"])
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -35,7 +38,7 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require_data() -> Callable[[str], Any]:
     """Return a function that loads a data set by name, or skips the test with `needs data`."""
     from recsys_interest import load_dataset
@@ -72,6 +75,17 @@ def mini_book(tmp_path: Path) -> Path:
     (root / "_toc.yml").write_text(MINI_TOC)
     (root / "book" / "index.md").write_text("# Small\n\nSee {doc}`/notebooks/00_tiny`.\n")
     return root
+
+
+def load_build(root: Path) -> ModuleType:
+    """Return `book/build.py` of a folder as a module."""
+    spec = importlib.util.spec_from_file_location("book_build", root / "book" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def tiny_chapter(path: Path, *code: str, datasets: Sequence[str] = ()) -> Path:

@@ -13,10 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from nbformat.v4 import new_output
 
 import recsys_interest
 
-from .conftest import tiny_chapter
+from .conftest import load_build, tiny_chapter
 from .test_docs import PUBLIC, toc_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,27 +197,25 @@ def test_the_licences_stand_on_every_page(pages):
 
 # The engine, on a book of two pages
 
-TEXT = "print('two', 1 + 1)"
 
-
-def test_executes_what_changed_and_only_that(mini_book):
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
-    first = build(mini_book)
+def test_executes_stores_and_renders_once(mini_book):
+    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", "print('two', 1 + 1)")
+    first = build(mini_book, "--refresh")
     assert first.returncode == 0, first.stderr
     assert "00_tiny.ipynb: executed in" in first.stdout
-    assert first.stdout.splitlines()[-1] == "_build/html/index.html"
-    assert "two 2" in (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
+    stored = nbformat.read(chapter, as_version=4)
+    assert [cell.execution_count for cell in stored.cells[1:]] == [1, 2]
+    assert stored.cells[2].outputs[0].text == "two 2\n"
 
     second = build(mini_book)
     assert second.returncode == 0, second.stderr
     assert "executed" not in second.stdout
-
-    (mini_book / "recsys_interest" / "new.py").write_text("A = 1\n")
-    assert "executed in" in build(mini_book).stdout
+    assert second.stdout.splitlines()[-1] == "_build/html/index.html"
+    assert "two 2" in (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
 
 
 def test_a_broken_chapter_turns_the_build_red_every_time(mini_book):
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", "print('fine')")
     tiny_chapter(mini_book / "notebooks" / "01_broken.ipynb", "print('fine')", "1 / 0")
     for _ in range(2):
         run = build(mini_book)
@@ -227,33 +226,27 @@ def test_a_broken_chapter_turns_the_build_red_every_time(mini_book):
     assert not (mini_book / "_build" / "html").exists()
 
 
-def test_a_broken_reference_turns_the_build_red_every_time(mini_book):
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+def test_broken_pages_turn_the_build_red_every_time(mini_book):
+    noisy = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", "1")
+    notebook = nbformat.read(noisy, as_version=4)
+    notebook.cells[2].outputs = [new_output("stream", name="stderr", text="careful")]
+    nbformat.write(notebook, noisy)
     index = mini_book / "book" / "index.md"
-    index.write_text("# Small\n\n{py:func}`no_such_function` and [a link](no_such_page.md)\n")
+    index.write_text("# Small\n\n{py:func}`no_function` and [a link](no_page.md) {cite}`nobody`\n")
+    toc = mini_book / "_toc.yml"
+    toc.write_text(toc.read_text() + "  - file: notebooks/no_chapter\n")
     for _ in range(2):
         run = build(mini_book, "--stored")
         assert run.returncode == 1
-        assert "py:func reference target not found: no_such_function" in run.stderr
-        assert "no_such_page.md" in run.stderr
-
-
-def test_a_chapter_that_the_contents_name_must_exist(mini_book):
-    run = build(mini_book, "--stored")
-    assert run.returncode == 1
-    assert "notebooks/00_tiny" in run.stderr
-
-
-def test_a_chapter_that_writes_to_stderr_turns_the_build_red(mini_book):
-    noisy = "import sys\nprint('careful', file=sys.stderr)"
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", noisy)
-    run = build(mini_book)
-    assert run.returncode == 1
-    assert "stderr was found in the cell outputs" in run.stderr
+        assert "py:func reference target not found: no_function" in run.stderr
+        assert "no_page.md" in run.stderr
+        assert "nobody" in run.stderr
+        assert "notebooks/no_chapter" in run.stderr
+        assert "stderr was found in the cell outputs" in run.stderr
 
 
 def test_a_chapter_without_parameters_is_refused(mini_book):
-    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb")
     notebook = nbformat.read(chapter, as_version=4)
     notebook.cells[1].metadata = {}
     nbformat.write(notebook, chapter)
@@ -264,19 +257,15 @@ def test_a_chapter_without_parameters_is_refused(mini_book):
 
 def test_out_of_reach_data_shows_stored_outputs_and_says_so(mini_book):
     chapter = mini_book / "notebooks" / "00_tiny.ipynb"
-    tiny_chapter(chapter, TEXT)
-    refreshed = build(mini_book, "--refresh")
-    assert refreshed.returncode == 0, refreshed.stderr
+    tiny_chapter(chapter, "1 / 0  # would fail if it were executed", datasets=["far-away"])
     stored = nbformat.read(chapter, as_version=4)
-    assert [c.execution_count for c in stored.cells[1:]] == [1, 2]
-
-    stored.metadata["recsys_interest"]["datasets"] = ["far-away"]
+    stored.cells[2].outputs = [new_output("stream", name="stdout", text="forty-two")]
     nbformat.write(stored, chapter)
     run = build(mini_book)
     assert run.returncode == 0, run.stderr
     assert "the data set far-away is out of reach (there is no network)" in run.stdout
     page = (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
-    assert "two 2" in page
+    assert "forty-two" in page
     assert re.search(r"outputs on this page are stored ones.*far-away", page, flags=re.DOTALL)
 
     refused = build(mini_book, "--refresh")
@@ -286,7 +275,7 @@ def test_out_of_reach_data_shows_stored_outputs_and_says_so(mini_book):
 
 
 def test_a_faulty_loader_is_not_taken_for_missing_data(mini_book):
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT, datasets=["x"])
+    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", datasets=["x"])
     package = mini_book / "recsys_interest" / "__init__.py"
     package.write_text("def load_dataset(name):\n    raise ValueError('no such name')\n")
     run = build(mini_book)
@@ -295,16 +284,32 @@ def test_a_faulty_loader_is_not_taken_for_missing_data(mini_book):
     assert "no such name" in run.stderr
 
 
-def test_pages_of_removed_sources_go(mini_book):
-    tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", TEXT)
+def test_staging_touches_what_changed_and_forgets_what_went(mini_book):
+    engine, out = load_build(mini_book), mini_book / "_build"
     extra = mini_book / "book" / "extra.md"
     extra.write_text("# Extra\n")
-    toc = mini_book / "_toc.yml"
-    before = toc.read_text()
-    toc.write_text(before + "  - file: book/extra\n")
-    assert build(mini_book, "--stored").returncode == 0
-    assert (mini_book / "_build/html/book/extra.html").exists()
+    engine.stage({}, out)
+    index = out / "src" / "book" / "index.md"
+    os.utime(index, (0, 0))
+    (out / "html").mkdir()
+    engine.stage({}, out)
+    assert index.stat().st_mtime == 0
+    assert (out / "html").exists()
+
     extra.unlink()
-    toc.write_text(before)
-    assert build(mini_book, "--stored").returncode == 0
-    assert not (mini_book / "_build/html/book/extra.html").exists()
+    (mini_book / "book" / "index.md").write_text("# Changed\n")
+    engine.stage({}, out)
+    assert index.stat().st_mtime > 0
+    assert not (out / "src" / "book" / "extra.md").exists()
+    assert not (out / "html").exists()
+
+
+def test_the_digest_sees_every_file_of_the_package(mini_book):
+    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb")
+    engine = load_build(mini_book)
+    before = engine.digest(chapter, [])
+    for name in ("new.py", "new.jinja", "../constraints.txt"):
+        (mini_book / "recsys_interest" / name).write_text("changed\n")
+        after = engine.digest(chapter, [])
+        assert after != before, name
+        before = after

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import re
@@ -17,17 +16,14 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from papermill import inspect_notebook
 
-from .conftest import tiny_chapter
+from .conftest import load_build, tiny_chapter
 from .test_docs import MACHINE_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"seed", "scale", "dataset"}
 
-_spec = importlib.util.spec_from_file_location("book_build", ROOT / "book" / "build.py")
-build = importlib.util.module_from_spec(_spec)
-sys.modules["book_build"] = build
-_spec.loader.exec_module(build)
+build = load_build(ROOT)
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 

@@ -316,6 +316,9 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
     changed = [
         relative for relative, content in wanted.items() if _laid(source / relative, content)
     ]
+    if any("_static" in path.parts for path in changed):
+        # Sphinx copies style sheets only when it writes pages, so it has to write them all.
+        shutil.rmtree(out / "doctrees", ignore_errors=True)
     if any(path.suffix == ".ipynb" for path in changed):
         # A page that pastes a chapter's numbers does not know that they changed.
         for path in (p for p, content in wanted.items() if b".ipynb::" in content):

@@ -15,6 +15,7 @@ from recsys_interest.checks import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 __all__ = ["CLUSTER_COLOURS", "map_positions", "plot_interest_map", "plot_intervals"]
 
@@ -70,7 +71,8 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
         places[:, : min(2, n_components)] = reduced[:, :2]
         if len(unit) >= 8 and n_components >= 2:
             perplexity = min(30.0, (len(unit) - 1) / 3)
-            tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
+            # Half the usual number of steps: the islands stand by then, the rest is polish.
+            tsne = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=random_state)
             # Its thousand small steps wait for the slowest thread each: on a busy machine one
             # thread is several times faster than two, and the map never depends on the number.
             with threadpool_limits(1, user_api="openmp"):
@@ -148,10 +150,15 @@ def plot_interest_map(
             linewidths=0.3,
             edgecolors="white",
         )
-    for label in sorted(v for v in labels.unique() if v >= 0):
-        _write_name(ax, places[(labels == label).to_numpy()], (names or {}).get(label, str(label)))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+    written = [
+        _write_name(ax, places[(labels == label).to_numpy()], (names or {}).get(label, str(label)))
+        for label in sorted(v for v in labels.unique() if v >= 0)
+    ]
+    _move_apart(ax, written)
+    if tiers is not None:
+        _write_legend(ax, tiers.reindex(vectors.index))
     return ax
 
 
@@ -208,16 +215,47 @@ def _current_axes() -> Axes:
 def _sizes(tiers: pd.Series | None, users: pd.Index) -> np.ndarray:
     if tiers is None:
         return np.full(len(users), 26.0)
-    return 10.0 + 26.0 * tiers.reindex(users).fillna(0).to_numpy(dtype=float)
+    return _size_of(tiers.reindex(users).fillna(0).to_numpy(dtype=float))
 
 
-def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> None:
+def _size_of(tier: np.ndarray) -> np.ndarray:
+    return 14.0 * (1.0 + tier) ** 1.6
+
+
+def _write_legend(ax: Axes, tiers: pd.Series) -> None:
+    levels = np.sort(tiers.dropna().unique())
+    marks = [
+        ax.scatter([], [], s=float(_size_of(level)), c="#8A8A8A", linewidths=0) for level in levels
+    ]
+    ax.legend(
+        marks, [f"tier {level:g}" for level in levels], loc="lower left", frameon=False,
+        fontsize=9, handletextpad=0.3,
+    )  # fmt: skip
+
+
+def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> Text:
     from matplotlib.patheffects import withStroke
 
     x, y = _middle(places)
     halo = [withStroke(linewidth=3, foreground="white")]
-    ax.text(x, y, name, ha="center", va="center", fontsize=9.5, fontweight="bold", color=_INK,
-            path_effects=halo)  # fmt: skip
+    return ax.text(x, y, name, ha="center", va="center", fontsize=9.5, fontweight="bold",
+                   color=_INK, path_effects=halo)  # fmt: skip
+
+
+def _move_apart(ax: Axes, texts: list[Text]) -> None:
+    """Shift names that overlap up and down until they do not, or for fifty rounds."""
+    for _ in range(50):
+        boxes = [text.get_window_extent() for text in texts]
+        pairs = [(a, b) for a in range(len(texts)) for b in range(a) if boxes[a].overlaps(boxes[b])]
+        if not pairs:
+            return
+        for a, b in pairs:
+            lower, upper = sorted((a, b), key=lambda i: (boxes[i].y0, i))
+            overlap = (boxes[lower].y1 - boxes[upper].y0) / 2 + 1
+            for i, step in ((lower, -overlap), (upper, overlap)):
+                x, y = ax.transData.transform(texts[i].get_position())
+                moved = ax.transData.inverted().transform((x, y + step))
+                texts[i].set_position((float(moved[0]), float(moved[1])))
 
 
 def _middle(places: pd.DataFrame) -> tuple[float, float]:

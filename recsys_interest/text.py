@@ -297,7 +297,8 @@ def _count_words(
     texts: pd.Series, vocabulary: Sequence[str] | None, min_texts: int
 ) -> tuple[sparse.csr_matrix, np.ndarray]:
     counter = CountVectorizer(
-        token_pattern=r"(?u)\b[^\W\d_]{2,}\b",  # words, not years or other numbers
+        # Words, also with a hyphen (sci-fi), but neither years nor other numbers.
+        token_pattern=r"(?u)\b[^\W\d_]{2,}(?:-[^\W\d_]+)*\b",
         stop_words=None if vocabulary is not None else sorted(ENGLISH_STOP_WORDS),
         vocabulary=None if vocabulary is None else [v.lower() for v in vocabulary],
         min_df=min_texts,

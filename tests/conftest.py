@@ -17,6 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Before anything imports it: collecting doctests would.
+pytest.register_assert_rewrite("tests.recommender_conformance")
+
 
 def _in_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true"}

@@ -90,7 +90,9 @@ def html(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(html) -> dict[str, Page]:
-    return {p.relative_to(html).as_posix(): Page(p) for p in sorted(html.rglob("*.html"))}
+    # The theme lays two of its templates among the static files.
+    found = [p for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
+    return {path.relative_to(html).as_posix(): Page(path) for path in found}
 
 
 # The real book, with its stored outputs
@@ -296,12 +298,38 @@ def test_staging_touches_what_changed_and_forgets_what_went(mini_book):
     assert index.stat().st_mtime == 0
     assert (out / "html").exists()
 
+    (out / "doctrees").mkdir()
+    (mini_book / "book" / "_static" / "book.css").write_text("p {}\n")
+    engine.stage({}, out)
+    assert not (out / "doctrees").exists()  # else the pages would keep the old style
+
     extra.unlink()
     (mini_book / "book" / "index.md").write_text("# Changed\n")
     engine.stage({}, out)
     assert index.stat().st_mtime > 0
     assert not (out / "src" / "book" / "extra.md").exists()
     assert not (out / "html").exists()
+
+
+def test_pages_see_the_figures_and_numbers_of_chapters(mini_book):
+    chapter = tiny_chapter(mini_book / "notebooks" / "00_tiny.ipynb", "1")
+    notebook = nbformat.read(chapter, as_version=4)
+    notebook.cells[2].metadata["mystnb"] = {"figure": {"name": "fig-tiny"}}
+    notebook.cells[2].outputs = [new_output("display_data", data={"image/png": "AAEC"})]
+    page = mini_book / "book" / "index.md"
+    page.write_text("# Small\n\n{glue:text}`../notebooks/00_tiny.ipynb::number`\n")
+    engine, out = load_build(mini_book), mini_book / "_build"
+    engine.stage({chapter.name: notebook}, out)
+    assert (out / "src/book/_figures/fig-tiny.png").read_bytes() == b"\x00\x01\x02"
+
+    # Sphinx does not know that the page depends on the chapter, so the page must look new too.
+    staged = out / "src" / "book" / "index.md"
+    os.utime(staged, (0, 0))
+    engine.stage({chapter.name: notebook}, out)
+    assert staged.stat().st_mtime == 0
+    notebook.cells[2].source = "2"
+    engine.stage({chapter.name: notebook}, out)
+    assert staged.stat().st_mtime > 0
 
 
 def test_the_digest_sees_every_file_of_the_package(mini_book):

@@ -43,9 +43,12 @@ def test_the_map_shows_every_user_once_with_names_and_sizes():
     ax = plot_interest_map(
         vectors, labels, tiers=tiers, names={1: "novels"}, ax=Figure().subplots()
     )
-    assert sum(len(c.get_offsets()) for c in ax.collections) == len(vectors)
+    shown = [c for c in ax.collections if len(c.get_offsets())]
+    assert sum(len(c.get_offsets()) for c in shown) == len(vectors)
     assert [t.get_text() for t in ax.texts] == ["0", "novels", "2"]
-    assert len({s for c in ax.collections for s in c.get_sizes()}) == 3
+    assert len({s for c in shown for s in c.get_sizes()}) == 3
+    legend = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert legend == ["tier 0", "tier 1", "tier 2"]
 
 
 def test_a_user_without_a_label_is_named():
@@ -64,3 +67,12 @@ def test_intervals_are_drawn_best_on_top_from_zero():
     (bars,) = ax.containers
     ends = np.array(bars[2][0].get_segments())[:, :, 0]
     np.testing.assert_allclose(ends, [[0.05, 0.2], [0.2, 0.35]])
+
+
+def test_names_do_not_lie_on_each_other():
+    one = pd.DataFrame(np.ones((6, 3)))
+    names = {i: f"a rather long name {i}" for i in range(6)}
+    ax = Figure().subplots()
+    plot_interest_map(one, pd.Series(range(6)), names=names, ax=ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not [(a, b) for a in range(6) for b in range(a) if boxes[a].overlaps(boxes[b])]

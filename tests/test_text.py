@@ -123,3 +123,8 @@ def test_words_that_are_everywhere_distinguish_nothing():
 def test_equal_groups_have_no_distinctive_words():
     found = distinctive_words(pd.Series(["red wine", "red wine", ""]), pd.Series([0, 1, 2]))
     assert found.to_dict() == {0: [], 1: [], 2: []}
+
+
+def test_a_hyphen_holds_a_word_together_and_numbers_are_no_words():
+    table = keyword_matrix(pd.Series(["Sci-Fi, film-noir (1995) 2nd a-b"]))
+    assert table.columns.tolist() == ["film-noir", "sci-fi"]

@@ -14,6 +14,7 @@ import argparse
 import base64
 import copy
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -274,7 +275,27 @@ def portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.pop(key, None)
         if cell.metadata.get("tags") == []:
             del cell.metadata["tags"]
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _with_palette(output.data["image/png"])
     return kept
+
+
+def _with_palette(png: str) -> str:
+    """Return the picture with at most 256 colours: a third of the size, and the eye sees no loss.
+
+    Stored outputs stay in the history of the repository for ever.
+    """
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(png)))
+    if picture.mode == "P":
+        return png
+    white = Image.new("RGBA", picture.size, "white")
+    flat = Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    smaller = io.BytesIO()
+    flat.quantize(256, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
+    return base64.b64encode(smaller.getvalue()).decode("ascii")
 
 
 # Staging

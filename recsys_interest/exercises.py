@@ -94,7 +94,7 @@ def check_top_k(top_k: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
 
     Examples
     --------
-    >>> check_top_k(lambda profile, vectors, k: (vectors @ profile).argsort()[-k:])
+    >>> check_top_k(lambda profile, vectors, k: (vectors @ profile).argsort()[:k])
     Not yet. Is the best row the first of the list?
     """
     profile = np.array([1.0, 0.0])

@@ -133,8 +133,10 @@ def per_user_metrics(
 
     Parameters
     ----------
-    recommendations, relevant, k
+    recommendations, relevant : DataFrame
         As in `evaluate_recommendations`.
+    k : int, default 10
+        Length of the lists that counts.
 
     Returns
     -------

@@ -52,6 +52,29 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         The catalogue, sorted: the items of the log and those of `items`.
     seen_ : scipy.sparse.csr_array of bool, shape (n_users, n_items)
         Which user touched which item, by an event of any kind.
+
+    Notes
+    -----
+    Chapter 11, "Cosine recommendation".
+
+    Examples
+    --------
+    A recommender of one's own: the same score for every item, so that the order of the ids decides.
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> class Alphabet(Recommender):
+    ...     source = "alphabet"
+    ...
+    ...     def _learn(self, log, items, item_vectors):
+    ...         pass
+    ...
+    ...     def _scores(self, users):
+    ...         return np.zeros((len(users), len(self.item_ids_)))
+    >>> log = pd.DataFrame({"user_id": [1, 2], "item_id": ["b", "a"], "event": "like",
+    ...                     "timestamp": pd.to_datetime("2026-01-01")})
+    >>> Alphabet().fit(log).recommend([1], k=2, exclude_seen=False)["item_id"].tolist()
+    ['a', 'b']
     """
 
     source: ClassVar[str]

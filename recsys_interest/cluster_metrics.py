@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn import metrics as sk
 
 from recsys_interest.checks import canonical_ids, shown
+from recsys_interest.vectors import unit_rows
 
 __all__ = ["evaluate_clusters"]
 
@@ -84,7 +85,7 @@ def evaluate_clusters(
     found = {
         "n_clusters": float(real.sum()),
         "noise_share": float(np.mean(~kept)),
-        **_geometry(_unit(rows[order][kept]), codes[kept]),
+        **_geometry(unit_rows(rows[order][kept]), codes[kept]),
     }
     if truth is not None:
         classes = pd.factorize(_aligned(truth, index, len(rows), "truth")[order])[0]
@@ -135,11 +136,6 @@ def _aligned(
             f"{name} is missing in {int(pd.isna(array).sum())} row(s); drop those rows"
         )
     return array
-
-
-def _unit(rows: Floats) -> Floats:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 
 
 def _geometry(unit: Floats, codes: NDArray[np.intp]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_interest.checks import shown
 from recsys_interest.reproducible import content_order, seeded_clone
+from recsys_interest.vectors import unit_rows
 
 __all__ = ["InterestClusterer"]
 
@@ -135,7 +136,7 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             the estimator refuses so few rows, or `min_similarity` is not between −1 and 1.
         """
         _check_min_similarity(self.min_similarity)
-        unit = _unit_rows(self._checked(X, reset=True))
+        unit = unit_rows(self._checked(X, reset=True))
         order = content_order(unit)
         unit = unit[order]
         # Runs of equal rows: what cannot be told apart must not be torn apart.
@@ -189,7 +190,7 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _cosine(self, X: Any) -> tuple[Array, npt.NDArray[np.bool_]]:
         check_is_fitted(self)
-        unit = _unit_rows(self._checked(X, reset=False))
+        unit = unit_rows(self._checked(X, reset=False))
         directed: npt.NDArray[np.bool_] = np.asarray(unit.any(axis=1))
         return np.clip(unit @ self.centroids_.T, -1.0, 1.0), directed
 
@@ -271,15 +272,6 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         last.set_params(**{name: there})
 
 
-def _unit_rows(rows: Array) -> Array:
-    """Return the rows scaled to length one; zeros stay zeros."""
-    # First to a largest entry of one, so that no square overflows or vanishes.
-    peak = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
-    length = np.sqrt(np.square(scaled).sum(axis=1, keepdims=True))
-    return np.divide(scaled, length, out=scaled, where=length > 0)
-
-
 def _count_different(rows: Array, limit: int) -> int:
     """Return how many rows differ by more than `SAME` from one another, counting up to `limit`."""
     tolerance = SAME * max(float(np.abs(rows).max()), np.finfo(rows.dtype).tiny)
@@ -315,7 +307,7 @@ def _centroids(unit: Array, labels: npt.NDArray[np.int64], n_clusters: int) -> A
     means = means / np.maximum(counts, 1)
     # What is left of members that cancel out is rounding, not a direction.
     means[np.abs(means).max(axis=1, initial=0.0) < np.finfo(unit.dtype).eps] = 0.0
-    return _unit_rows(means).astype(unit.dtype)
+    return unit_rows(means).astype(unit.dtype)
 
 
 def _medoids(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import shown
+from recsys_interest.vectors import unit_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,9 +62,7 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    rows = vectors.to_numpy(dtype=np.float64)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    unit = unit_rows(vectors.to_numpy(dtype=np.float64))
     places = np.zeros((len(unit), 2))
     n_components = min(50, *unit.shape)
     if len(unit) >= 2 and np.ptp(unit, axis=0).any():

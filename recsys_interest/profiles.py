@@ -14,10 +14,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import SchemaError, as_moment, canonical_ids, check_same_ids, shown
+from recsys_interest.checks import as_moment, check_same_ids
 from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.vectors import check_vectors
 
-__all__ = ["InterestProfiler", "check_vectors"]
+__all__ = ["InterestProfiler"]
 
 _SORT = ["user_id", "item_id", "timestamp", "event", "value", "text"]
 
@@ -172,55 +173,3 @@ class InterestProfiler(BaseEstimator):
 
     def _has_vector(self) -> np.ndarray:
         return self.item_vectors_.to_numpy().any(axis=1)
-
-
-def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return vectors as a float32 frame sorted by id, or say what is wrong with them.
-
-    Parameters
-    ----------
-    vectors : DataFrame, shape (n, n_features)
-        Numeric, indexed by id.
-    name : str
-        What to call them in a message.
-
-    Returns
-    -------
-    DataFrame of float32
-        Same rows, sorted by id.
-
-    Raises
-    ------
-    TypeError
-        If `vectors` is not a DataFrame.
-    SchemaError
-        If an id occurs twice.
-    ValueError
-        If a value is not a finite number.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> check_vectors(pd.DataFrame({"x": [2, 1]}, index=["b", "a"]), "vectors").index.tolist()
-    ['a', 'b']
-    """
-    if not isinstance(vectors, pd.DataFrame):
-        raise TypeError(
-            f"{name} must be a DataFrame indexed by id, got {type(vectors).__name__}; "
-            f"for an array: pd.DataFrame(array, index=ids)"
-        )
-    ids = canonical_ids(vectors.index.to_series(index=range(len(vectors))), f"{name}.index")
-    if ids.duplicated().any():
-        twice = ids[ids.duplicated()].tolist()
-        raise SchemaError(f"{name}.index has duplicates: {shown(twice)}; keep one row each")
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
-            values = vectors.to_numpy(dtype=np.float32)
-    except (TypeError, ValueError):
-        kinds = shown(sorted(str(d) for d in set(vectors.dtypes)))
-        raise ValueError(f"{name} must be numeric, its columns have the types {kinds}") from None
-    bad = ~np.isfinite(values).all(axis=1)
-    if bad.any():
-        raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
-    index = pd.Index(ids.to_numpy(), name=vectors.index.name, dtype=ids.dtype)
-    return pd.DataFrame(values, index=index, columns=vectors.columns).sort_index()

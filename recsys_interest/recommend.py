@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from recsys_interest.checks import check_same_ids
-from recsys_interest.profiles import InterestProfiler, check_vectors
+from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import event_strength
+from recsys_interest.vectors import check_vectors, unit_rows
 
 __all__ = ["CosineRecommender", "PopularityRecommender"]
 
@@ -144,12 +145,12 @@ class CosineRecommender(Recommender):
         vectors = check_vectors(item_vectors, "item_vectors")
         ids = vectors.index.to_series()
         check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
-        self.item_vectors_ = _unit_rows(vectors.reindex(self.item_ids_, fill_value=0.0))
+        self.item_vectors_ = _unit(vectors.reindex(self.item_ids_, fill_value=0.0))
         self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
         self.profiler_.fit(log, vectors)
         self.fallback_ = self._made_fallback().fit(log, items, item_vectors)
         profiles = self.profiler_.profiles_
-        self.user_vectors_ = _unit_rows(profiles.reindex(self.user_ids_, fill_value=0.0))
+        self.user_vectors_ = _unit(profiles.reindex(self.user_ids_, fill_value=0.0))
 
     def _made_fallback(self) -> Recommender:
         if self.fallback is None:
@@ -184,8 +185,5 @@ class CosineRecommender(Recommender):
         return exact
 
 
-def _unit_rows(vectors: pd.DataFrame) -> NDArray[np.float32]:
-    rows = vectors.to_numpy(dtype=np.float64)
-    length = np.sqrt(np.vecdot(rows, rows))
-    unit = np.divide(rows, length[:, None], out=np.zeros_like(rows), where=length[:, None] > 0)
-    return unit.astype(np.float32)
+def _unit(vectors: pd.DataFrame) -> NDArray[np.float32]:
+    return unit_rows(vectors.to_numpy(dtype=np.float64)).astype(np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from recsys_interest.checks import as_moment
 from recsys_interest.schema import EVENT_COLUMNS, validate_events
 
 __all__ = ["Split", "random_split", "time_split"]
@@ -84,7 +85,7 @@ def time_split(
     if cutoff is None:
         start = _cutoff_for(log["timestamp"], _share(test_share))
     else:
-        start = _moment(cutoff)
+        start = as_moment(cutoff, "cutoff")
         if not first < start <= last:
             raise ValueError(
                 f"cutoff {start} leaves one side empty; choose it after the first event ({first}) "
@@ -171,19 +172,6 @@ def _share(test_share: float) -> float:
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie between 0 and 1 (both excluded), got {test_share}")
     return float(test_share)
-
-
-def _moment(cutoff: str | dt.date | np.datetime64) -> pd.Timestamp:
-    # A bare number would be read as nanoseconds since 1970, which nobody means.
-    if not isinstance(cutoff, (str, dt.date, np.datetime64)):
-        raise TypeError(f"cutoff must be a date, a time or text, got {type(cutoff).__name__}")
-    try:
-        moment = pd.Timestamp(cutoff)
-    except ValueError:
-        raise ValueError(f"cutoff {cutoff!r} is not a time; write it as '2026-01-31'") from None
-    if pd.isna(moment):
-        raise ValueError(f"cutoff {cutoff!r} is not a time; write it as '2026-01-31'")
-    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
 
 
 def _cutoff_for(stamps: pd.Series, share: float) -> pd.Timestamp:

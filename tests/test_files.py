@@ -5,9 +5,9 @@ import gzip
 import pandas as pd
 import pytest
 
+from recsys_interest.checks import SchemaError
 from recsys_interest.cleaning import clean_events
 from recsys_interest.files import read_table, write_table, written_whole
-from recsys_interest.schema import SchemaError
 
 ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "ndjson", "parquet"]
 

@@ -11,11 +11,11 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.svm import SVC
 
 from recsys_interest import storage
+from recsys_interest.checks import SchemaError
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.interest_log import make_interest_log
 from recsys_interest.pipeline import InterestPipeline
 from recsys_interest.recommend import PopularityRecommender
-from recsys_interest.schema import SchemaError
 from recsys_interest.storage import FormatError
 from recsys_interest.tiers import TierClassifier
 from tests.keyword_encoder import KeywordEncoder

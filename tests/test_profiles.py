@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_interest.profiles import InterestProfiler, check_vectors
-from recsys_interest.schema import EVENT_WEIGHTS, SchemaError
+from recsys_interest.checks import SchemaError
+from recsys_interest.profiles import InterestProfiler
+from recsys_interest.schema import EVENT_WEIGHTS
+from recsys_interest.vectors import check_vectors
 
 VECTORS = pd.DataFrame([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], index=["a", "b", "blank"])
 DAY = pd.Timestamp("2026-01-01")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_interest.schema import SchemaError
+from recsys_interest.checks import SchemaError
 from recsys_interest.text import (
     class_tfidf,
     distinctive_words,

@@ -16,8 +16,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from recsys_interest.checks import SchemaError
 from recsys_interest.engagement import TIER_FEATURES, tier_features, tier_labels
-from recsys_interest.schema import SchemaError
 from recsys_interest.tiers import TierClassifier
 
 START = pd.Timestamp("2026-03-01", tz="UTC")

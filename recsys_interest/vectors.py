@@ -1,0 +1,93 @@
+"""Vectors of items and users: one float32 frame indexed by id, and rows of length one.
+
+Chapter: 03 (BERT features).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys_interest.checks import SchemaError, canonical_ids, shown
+
+__all__ = ["check_vectors", "unit_rows"]
+
+
+def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return vectors as a float32 frame sorted by id, or say what is wrong with them.
+
+    Parameters
+    ----------
+    vectors : DataFrame, shape (n, n_features)
+        Numeric, indexed by id.
+    name : str
+        What to call them in a message.
+
+    Returns
+    -------
+    DataFrame of float32
+        Same rows, sorted by id.
+
+    Raises
+    ------
+    TypeError
+        If `vectors` is not a DataFrame.
+    SchemaError
+        If an id occurs twice.
+    ValueError
+        If a value is not a finite number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_vectors(pd.DataFrame({"x": [2, 1]}, index=["b", "a"]), "vectors").index.tolist()
+    ['a', 'b']
+    """
+    if not isinstance(vectors, pd.DataFrame):
+        raise TypeError(
+            f"{name} must be a DataFrame indexed by id, got {type(vectors).__name__}; "
+            f"for an array: pd.DataFrame(array, index=ids)"
+        )
+    ids = canonical_ids(vectors.index.to_series(index=range(len(vectors))), f"{name}.index")
+    if ids.duplicated().any():
+        twice = ids[ids.duplicated()].tolist()
+        raise SchemaError(f"{name}.index has duplicates: {shown(twice)}; keep one row each")
+    try:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
+            values = vectors.to_numpy(dtype=np.float32)
+    except (TypeError, ValueError):
+        kinds = shown(sorted(str(d) for d in set(vectors.dtypes)))
+        raise ValueError(f"{name} must be numeric, its columns have the types {kinds}") from None
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
+    index = pd.Index(ids.to_numpy(), name=vectors.index.name, dtype=ids.dtype)
+    return pd.DataFrame(values, index=index, columns=vectors.columns).sort_index()
+
+
+def unit_rows(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    r"""Return the rows scaled to length one, :math:`x / \lVert x \rVert`; zeros stay zeros.
+
+    Parameters
+    ----------
+    rows : ndarray of float, shape (n, n_features)
+        Finite.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features)
+        Of the same type. A row depends on no other row, to the last bit.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3e200, 4e200], [0.0, 0.0]])).round(1).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    # First to a largest entry of one, so that no square overflows or vanishes.
+    peak = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    scaled = np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
+    length = np.sqrt(np.square(scaled).sum(axis=1, keepdims=True))
+    return np.divide(scaled, length, out=scaled, where=length > 0)

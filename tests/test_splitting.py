@@ -130,7 +130,7 @@ def test_a_cutoff_that_empties_a_side_is_an_error_with_the_range(cutoff):
 
 @pytest.mark.parametrize("cutoff", ["soon", pd.NaT, np.datetime64("NaT")])
 def test_a_cutoff_that_is_no_time_is_an_error(cutoff):
-    with pytest.raises(ValueError, match="is not a moment|is missing"):
+    with pytest.raises(ValueError, match=r"is not a moment|is missing"):
         time_split(make_log([0, 1]), cutoff=cutoff)
 
 

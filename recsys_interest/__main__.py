@@ -121,7 +121,7 @@ def _write_results(road: object, out: Path, arguments: argparse.Namespace) -> li
         "events_rejected": road.log_.rejected,
         "tiers": road.tiers_.reset_index(),
         "clusters": road.clusters_.reset_index(),
-        "cluster_names": road.cluster_names_.reset_index(),
+        "cluster_names": road.cluster_names_.to_frame().join(road.cluster_keywords_).reset_index(),
         "recommendations": road.recommend(k=arguments.k),
     }
     ending = arguments.format

@@ -30,7 +30,9 @@ from recsys_interest.schema import (
 
 __all__ = ["REASONS", "CleanLog", "clean_events"]
 
-#: The reasons for rejecting a row. They are tried in this order and a row carries the first.
+#: The reasons for rejecting a row, each with its meaning. They are tried in this order, and a row
+#: carries the first that applies: missing_user, missing_item, missing_event, unknown_event,
+#: unparsable_time, future_time, bad_value, missing_value, unknown_item, duplicate.
 REASONS: Mapping[str, str] = {
     "missing_user": "user_id is missing or blank",
     "missing_item": "item_id is missing or blank",

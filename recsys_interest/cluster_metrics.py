@@ -50,9 +50,10 @@ def evaluate_clusters(
         alike; with `truth` also `ari`, `nmi` (arithmetic mean, so equal to `v_measure`),
         `v_measure` and `accuracy`, NaN if all is noise:
 
-        .. math:: \mathrm{accuracy} = \max_\pi \frac{1}{n} \sum_j |\{t = \pi(\ell)\}|
+        .. math:: \mathrm{accuracy} = \max_\pi \frac{1}{n} \sum_{i=1}^{n} [\, t_i = \pi(\ell_i) \,]
 
-        over one-to-one assignments :math:`\pi` of clusters to classes (Hungarian method).
+        over the :math:`n` rows that are not noise and one-to-one assignments :math:`\pi` of
+        clusters to classes (Hungarian method).
 
     Raises
     ------

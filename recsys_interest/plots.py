@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CLUSTER_COLOURS", "map_positions", "plot_interest_map", "plot_intervals"]
 
-#: Eight colours that people with any colour vision can tell apart (Okabe and Ito, 2008), without
-#: the yellow, which vanishes on white.
+#: Six colours that people with any colour vision can tell apart (Okabe and Ito, 2008; without their
+#: yellow, which vanishes on white, and their black), and a purple and a grey.
 CLUSTER_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7A5195", "#5B5B5B",
 )  # fmt: skip
@@ -33,8 +33,8 @@ _INK = "#222222"
 def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFrame:
     """Return a place on a plane for every vector, neighbours near each other.
 
-    t-SNE on cosine distances, started from the principal components. Below eight rows, where t-SNE
-    means nothing, the principal components themselves.
+    t-SNE on the distances of the unit vectors, reduced to at most 50 principal components. Below
+    eight rows, where t-SNE means nothing, the first two principal components.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def plot_interest_map(
     vectors : DataFrame, shape (n_users, n_features)
         Profiles, indexed by user id.
     labels : Series of int
-        Cluster of each user, same ids; −1 is drawn in grey. Colour and shape together tell the
-        clusters apart, so the map can be read without colour.
+        Cluster of each user, same ids; −1 is drawn as small light dots. Neighbouring numbers differ
+        in colour and in shape, so the map can be read without colour.
     tiers : Series of int, optional
         Tier of each user; the deeper, the larger the mark.
     names : mapping of int to str, optional
@@ -144,7 +144,7 @@ def plot_interest_map(
             places.loc[mine, "y"],
             s=size[mine],
             c=_NOISE if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)],
-            marker=_MARKERS[label // len(CLUSTER_COLOURS) % len(_MARKERS)],
+            marker="." if label < 0 else _MARKERS[label % len(_MARKERS)],
             alpha=0.75,
             linewidths=0.3,
             edgecolors="white",
@@ -162,7 +162,7 @@ def plot_interest_map(
 
 
 def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -> Axes:
-    """Draw one measured value per row with its interval, best on top.
+    """Draw one measured value per row with its interval, the largest on top.
 
     Parameters
     ----------

@@ -31,8 +31,9 @@ class InterestProfiler(BaseEstimator):
 
     with :math:`E_i` the vector of item :math:`i`, :math:`s_e` the strength of the event
     (`event_strength`), :math:`a_e` its age in days and :math:`h` the half-life. Dividing by the sum
-    of the weights keeps long histories from dominating. Events that speak against an item
-    (:math:`s_e < 0`) have weight 0: the opposite of a dislike is no interest.
+    of the weights keeps the length of a profile from growing with the history; its direction is the
+    same. Events that speak against an item (:math:`s_e < 0`) have weight 0: the opposite of a
+    dislike is no interest.
 
     Parameters
     ----------

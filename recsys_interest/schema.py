@@ -23,7 +23,9 @@ __all__ = [
     "validate_items",
 ]
 
+#: Columns of valid events.
 EVENT_COLUMNS = ("user_id", "item_id", "event", "timestamp", "value", "text")
+#: Columns of valid items.
 ITEM_COLUMNS = ("item_id", "title", "description", "tags", "category", "language")
 
 TIMESTAMP_DTYPE = "datetime64[us, UTC]"

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from recsys_interest.checks import as_moment
-from recsys_interest.schema import EVENT_COLUMNS, validate_events
+from recsys_interest.schema import validate_events
 
 __all__ = ["Split", "random_split", "time_split"]
 
@@ -110,9 +110,9 @@ def random_split(
     events : DataFrame
         Valid events (see `validate_events`), at least two different ones.
     test_share : float, default 0.2
-        Wanted share of the events in test, between 0 and 1. Rows that are the same event in all six
-        columns stay on one side, for a copy of a train row in test is a leak; apart from that the
-        test side has ``round(test_share * n)`` rows, and neither side is empty.
+        Wanted share of the events in test, between 0 and 1. All events of a user on an item stay on
+        one side: whoever tagged a film in train would give away that a rating of it is in test. The
+        test side has at most ``round(test_share * n)`` rows, and neither side is empty.
     random_state : int, RandomState or None, default 0
         Seed of the draw. Which side a row falls on depends on the rows of the log, not on their
         order.
@@ -127,7 +127,7 @@ def random_split(
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If there are no events, or all of them are the same.
+        If there are no events, or all are of one user on one item.
 
     Notes
     -----
@@ -144,10 +144,10 @@ def random_split(
     """
     log = _some_events(events)
     wanted = round(_share(test_share) * len(log))
-    groups = log.groupby(list(EVENT_COLUMNS), dropna=False, sort=True).ngroup().to_numpy()
+    groups = log.groupby(["user_id", "item_id"], sort=True).ngroup().to_numpy()
     sizes = np.bincount(groups)
     if len(sizes) < 2:
-        raise ValueError("events holds one event only (or copies of it); nothing can be split")
+        raise ValueError("events has one user on one item only; nothing can be split")
     drawn = check_random_state(random_state).permutation(len(sizes))
     n_drawn = np.searchsorted(np.cumsum(sizes[drawn]), wanted, side="right")
     in_test = np.zeros(len(sizes), dtype=bool)

@@ -23,6 +23,7 @@ from recsys_interest.checks import shown
 __all__ = ["FORMAT_VERSION", "FormatError", "load_folder", "save_folder"]
 
 FORMAT = "recsys-interest-pipeline"
+#: Version of the folder's layout; a newer one is refused.
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 

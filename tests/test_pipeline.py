@@ -109,6 +109,7 @@ def test_a_loaded_pipeline_gives_identical_results(road, saved):
     for name in ("tiers_", "clusters_", "items_", "item_vectors_", "profiles_"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(road, name), **exact)
     pd.testing.assert_series_equal(loaded.cluster_names_, road.cluster_names_)
+    pd.testing.assert_series_equal(loaded.cluster_keywords_, road.cluster_keywords_)
     pd.testing.assert_frame_equal(loaded.log_.report, road.log_.report)
     again = loaded.clusterer_.predict(loaded.profiles_)
     np.testing.assert_array_equal(again, road.clusterer_.predict(road.profiles_))

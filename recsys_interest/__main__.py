@@ -6,9 +6,14 @@ Chapter: 00 (quickstart).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["main"]
 
@@ -39,13 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["datasets"])  # doctest: +SKIP
     """
     arguments = _parser().parse_args(argv)
-    from recsys_interest.download import DownloadError
-    from recsys_interest.models import ModelNotFoundError
-
     try:
         return int(arguments.command(arguments))
-    except (DownloadError, ModelNotFoundError, FileNotFoundError, FileExistsError, ValueError) as e:
-        print(f"error: {e}", file=sys.stderr)
+    except (OSError, ValueError, TypeError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -93,13 +95,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.k < 1:
         raise ValueError(f"--k must be at least 1, got {arguments.k}")
-    out = Path(arguments.out)
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file; give --out a folder")
+    out = _checked_out(Path(arguments.out))
     say = _silent if arguments.quiet else _say
     say(f"reading {arguments.events} and {arguments.items}")
     events = read_table(arguments.events, encoding=arguments.encoding)
     items = read_table(arguments.items, encoding=arguments.encoding)
+    events, items = _with_like_ids(events, items)
     settings = {"model": arguments.model} if arguments.model else {}
     encoder = TextEncoder(progress=not arguments.quiet, **settings)
     say("cleaning, encoding, profiling, tiers, clusters, lists")
@@ -109,6 +110,34 @@ def _run(arguments: argparse.Namespace) -> int:
         say(f"wrote {path}")
     say(repr(road.log_))
     return 0
+
+
+def _checked_out(out: Path) -> Path:
+    """Refuse a folder that cannot take the results before the work is done, not after it."""
+    from recsys_interest.storage import check_target
+
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise FileExistsError(f"{there} is a file; give --out a folder")
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"{there} cannot be written to; give --out another folder")
+    if (out / "report.html").is_dir():
+        raise FileExistsError(f"{out / 'report.html'} is a folder; give --out another folder")
+    check_target(out / "pipeline")
+    return out
+
+
+def _with_like_ids(events: pd.DataFrame, items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read item ids as text on both sides if they are text on one: CSV knows no numbers."""
+    from pandas.api.types import is_integer_dtype
+
+    tables = [events, items]
+    if not all("item_id" in table.columns for table in tables):
+        return events, items
+    numbers = [is_integer_dtype(table["item_id"].dtype) for table in tables]
+    if any(numbers) and not all(numbers):
+        tables = [table.astype({"item_id": "str"}) for table in tables]
+    return tables[0], tables[1]
 
 
 def _write_results(road: object, out: Path, arguments: argparse.Namespace) -> list[Path]:

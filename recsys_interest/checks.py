@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from numbers import Integral
+from decimal import Decimal
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,14 @@ import pandas as pd
 __all__ = [
     "SchemaError",
     "as_moment",
+    "as_numbers",
     "canonical_ids",
     "check_count",
     "check_frame",
     "check_same_ids",
+    "plain",
     "shown",
+    "valid_text",
 ]
 
 
@@ -54,7 +58,59 @@ def check_frame(table: object, name: str, required: Iterable[str]) -> pd.DataFra
     twice = [c for c in columns if columns.count(c) > 1]
     if twice:
         raise SchemaError(f"{name} has the column(s) {shown(twice)} more than once; keep one each")
+    if set(table.index.names) & set(columns):
+        # pandas cannot tell a level of the index from a column of the same name.
+        return table.rename_axis(index=dict.fromkeys(table.index.names))
     return table
+
+
+def plain(column: pd.Series) -> pd.Series:
+    """Return a categorical or Arrow column as an ordinary one with the same values.
+
+    >>> plain(pd.Series(["b", None], dtype="category")).dtype
+    <StringDtype(na_value=nan)>
+    """
+    if isinstance(column.dtype, (pd.CategoricalDtype, pd.ArrowDtype)):
+        values = [None if v is pd.NA else v for v in column.astype(object)]
+        return pd.Series(values, index=column.index, dtype=object).infer_objects()
+    return column
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Return numbers, or text that spells numbers, as float64; anything else becomes NaN.
+
+    >>> as_numbers(pd.Series([1, "2.5", "many", True, 10**400], dtype=object)).tolist()
+    [1.0, 2.5, nan, nan, nan]
+    """
+    column = plain(column)
+    kind = column.dtype
+    if pd.api.types.is_numeric_dtype(kind):
+        if pd.api.types.is_complex_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+            return pd.Series(np.nan, index=column.index)
+        return pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index)
+    if isinstance(kind, pd.StringDtype):
+        return pd.to_numeric(column, errors="coerce").astype("float64")
+    return column.astype(object).map(_number).astype("float64")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str):
+        return float(pd.to_numeric(value, errors="coerce"))
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return np.nan
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return np.nan
+
+
+def valid_text(text: str) -> str:
+    r"""Return text that can be written as UTF-8; half a surrogate pair becomes a question mark.
+
+    >>> valid_text("a\ud800")
+    'a?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def canonical_ids(ids: pd.Series, where: str) -> pd.Series:
@@ -70,10 +126,9 @@ def canonical_ids(ids: pd.Series, where: str) -> pd.Series:
             f"{where} is missing in {int(ids.isna().sum())} row(s), the first at index "
             f"{shown(ids.index[ids.isna()][:1])}; drop those rows, or use clean_events"
         )
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        ids = ids.astype(ids.cat.categories.dtype)
+    ids = plain(ids)
     if isinstance(ids.dtype, pd.StringDtype):
-        return ids if ids.dtype == "str" else ids.astype("str")
+        return _not_blank(ids if ids.dtype == "str" else ids.astype("str"), where)
     if pd.api.types.is_bool_dtype(ids.dtype):
         raise SchemaError(f"{where} holds True/False; ids are whole numbers or text")
     if pd.api.types.is_integer_dtype(ids.dtype):
@@ -83,6 +138,16 @@ def canonical_ids(ids: pd.Series, where: str) -> pd.Series:
     if ids.dtype == object:
         return _object_ids(ids, where)
     raise SchemaError(f"{where} has the type {ids.dtype}; ids are whole numbers or text")
+
+
+def _not_blank(ids: pd.Series, where: str) -> pd.Series:
+    blank = ids.str.strip() == ""
+    if blank.any():
+        raise SchemaError(
+            f"{where} is blank in {int(blank.sum())} row(s), the first at index "
+            f"{shown(ids.index[blank][:1])}; drop those rows, or use clean_events"
+        )
+    return ids
 
 
 def _to_int64(ids: pd.Series, where: str) -> pd.Series:
@@ -96,22 +161,36 @@ def _to_int64(ids: pd.Series, where: str) -> pd.Series:
 def _whole_numbers(ids: pd.Series, where: str) -> pd.Series:
     # A column of whole numbers with a gap arrives from a file as floats: 3.0 is the id 3.
     values = ids.to_numpy(dtype=float)
-    odd = ~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > 2**53)
+    odd = ~np.isfinite(values) | (values != np.round(values))
     if odd.any():
         raise SchemaError(f"{where} holds fractions, not ids: {shown(values[odd].tolist())}")
+    large = np.abs(values) >= 2**53
+    if large.any():
+        raise SchemaError(
+            f"{where} was read as floats, which round ids of 2**53 and more: "
+            f"{shown(values[large].tolist())}; read the column as text"
+        )
     return ids.astype(np.int64)
 
 
 def _object_ids(ids: pd.Series, where: str) -> pd.Series:
     kinds = {type(v) for v in ids}
     if all(issubclass(k, str) for k in kinds):
-        return ids.astype("str")
+        broken = [v for v in ids if valid_text(v) != v]
+        if broken:
+            raise SchemaError(
+                f"{where} holds text that is not valid Unicode: {shown(broken)}; "
+                f"decode the source with its own encoding"
+            )
+        return _not_blank(ids.astype("str"), where)
     if all(issubclass(k, (int, np.integer)) and not issubclass(k, bool) for k in kinds):
         try:
             return ids.astype(np.int64)
         except OverflowError:
             raise SchemaError(f"{where} exceeds 64 bits; use {where}.astype(str)") from None
     names = shown(sorted(k.__name__ for k in kinds))
+    if len(kinds) == 1:
+        raise SchemaError(f"{where} holds {names}; ids are whole numbers or text")
     raise SchemaError(f"{where} mixes the kinds {names}; make it one kind: {where}.astype(str)")
 
 
@@ -161,6 +240,9 @@ def as_moment(value: object, name: str) -> pd.Timestamp:
     if not isinstance(value, (str, date, np.datetime64)):  # a datetime is a date
         raise TypeError(f"{name} must be a datetime or text like '2026-01-31', got {value!r}")
     try:
+        # pandas also takes words such as "now", which mean something else at every call.
+        if isinstance(value, str) and value.strip() and not value.strip()[0].isdigit():
+            raise ValueError
         moment = pd.Timestamp(value)
     except ValueError:
         raise ValueError(f"{name} is not a moment: {value!r}; write it like '2026-01-31'") from None

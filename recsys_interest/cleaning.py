@@ -16,16 +16,19 @@ import pandas as pd
 from recsys_interest.checks import (
     SchemaError,
     as_moment,
+    as_numbers,
     canonical_ids,
     check_frame,
     check_same_ids,
+    plain,
+    valid_text,
 )
 from recsys_interest.schema import (
-    EVENT_WEIGHTS,
     TIMESTAMP_DTYPE,
     in_utc,
     validate_events,
     validate_items,
+    weights_of,
 )
 
 __all__ = ["REASONS", "CleanLog", "clean_events"]
@@ -141,14 +144,14 @@ def clean_events(
     >>> len(log.events), log.rejected["reason"].tolist()
     (1, ['duplicate', 'missing_user'])
     """
-    check_frame(events, "events", ("user_id", "item_id", "timestamp"))
+    events = check_frame(events, "events", ("user_id", "item_id", "timestamp"))
     if "reason" in events.columns:
         raise SchemaError("events has a column 'reason', which is ours to write; rename it first")
     if timestamp_unit not in ("s", "ms", "us", "ns"):
         raise ValueError(f"timestamp_unit must be 's', 'ms', 'us' or 'ns', got {timestamp_unit!r}")
     raw = events.reset_index(drop=True)
     faults = _Faults(len(raw))
-    parsed = _parse(raw, faults, {**EVENT_WEIGHTS, **(event_weights or {})}, timestamp_unit)
+    parsed = _parse(raw, faults, weights_of(event_weights), timestamp_unit)
     faults.add("future_time", parsed["timestamp"].gt(_moment(now)))
     if items is not None:
         _reject_unknown_items(parsed["item_id"], validate_items(items), faults)
@@ -193,6 +196,7 @@ def _parse(
 
 
 def _missing(column: pd.Series) -> pd.Series:
+    column = plain(column)
     missing = column.isna()
     if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
         missing |= column.map(lambda v: isinstance(v, str) and not v.strip()).astype(bool)
@@ -202,10 +206,11 @@ def _missing(column: pd.Series) -> pd.Series:
 def _parse_kinds(raw: pd.DataFrame, faults: _Faults, weights: Mapping[str, float]) -> pd.Series:
     if "event" not in raw.columns:
         return pd.Series("browse", index=raw.index, dtype="str")
-    faults.add("missing_event", _missing(raw["event"]))
-    known = raw["event"].map(lambda v: isinstance(v, str) and v in weights).astype(bool)
+    kinds = raw["event"].astype(object)
+    faults.add("missing_event", _missing(kinds))
+    known = kinds.map(lambda v: isinstance(v, str) and v in weights).astype(bool)
     faults.add("unknown_event", ~known)
-    return raw["event"].where(known, "").astype("str")
+    return kinds.where(known, "").astype("str")
 
 
 def parse_times(stamps: pd.Series, unit: str = "s") -> pd.Series:
@@ -229,12 +234,11 @@ def parse_times(stamps: pd.Series, unit: str = "s") -> pd.Series:
     >>> parse_times(pd.Series(["2026-01-05", "0", "03/04/2026"])).isna().tolist()
     [False, False, True]
     """
+    stamps = plain(stamps)
     if pd.api.types.is_datetime64_any_dtype(stamps.dtype):
         return in_utc(stamps)
-    if pd.api.types.is_bool_dtype(stamps.dtype):
-        return pd.Series(pd.NaT, index=stamps.index, dtype=TIMESTAMP_DTYPE)
     if pd.api.types.is_numeric_dtype(stamps.dtype):
-        return _from_numbers(stamps, unit)
+        return _from_numbers(as_numbers(stamps), unit)
     return _from_objects(stamps.astype(object), unit)
 
 
@@ -251,7 +255,7 @@ def _from_numbers(stamps: pd.Series, unit: str) -> pd.Series:
 
 
 def _from_objects(stamps: pd.Series, unit: str) -> pd.Series:
-    numbers = pd.to_numeric(stamps.where(stamps.map(_counts_time)), errors="coerce")
+    numbers = as_numbers(stamps.where(stamps.map(_counts_time)))
     times = _from_numbers(numbers, unit)
     written = stamps.map(_writes_time) & numbers.isna()
     if written.any():
@@ -268,14 +272,17 @@ def _counts_time(value: object) -> bool:
 
 
 def _writes_time(value: object) -> bool:
-    return isinstance(value, (str, date, np.datetime64))  # a datetime is a date
+    if isinstance(value, str):
+        # pandas also reads words such as "now", which mean something else at every call.
+        return value.strip()[:1].isdigit()
+    return isinstance(value, (date, np.datetime64))  # a datetime is a date
 
 
 def _parse_values(raw: pd.DataFrame, faults: _Faults) -> pd.Series:
     if "value" not in raw.columns:
         return pd.Series(np.nan, index=raw.index, dtype="float64")
     column = raw["value"]
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
+    values = as_numbers(column)
     blank = _missing(column)
     faults.add("bad_value", (values.isna() & ~blank) | np.isinf(values))
     return values
@@ -285,7 +292,7 @@ def _parse_texts(raw: pd.DataFrame) -> pd.Series:
     if "text" not in raw.columns:
         return pd.Series("", index=raw.index, dtype="str")
     texts = raw["text"].astype(object)
-    return texts.where(texts.notna(), "").map(str).astype("str")
+    return texts.where(texts.notna(), "").map(lambda v: valid_text(str(v))).astype("str")
 
 
 def _reject_unknown_items(ids: pd.Series, items: pd.DataFrame, faults: _Faults) -> None:
@@ -327,5 +334,5 @@ def _spelled(rows: pd.DataFrame) -> pd.Series:
 
 
 def _ordered(rejected: pd.DataFrame) -> pd.DataFrame:
-    order = np.lexsort((_spelled(rejected).to_numpy().astype(str), rejected["reason"].astype(str)))
-    return rejected.iloc[order]
+    keys = list(zip(rejected["reason"], _spelled(rejected), strict=True))
+    return rejected.iloc[sorted(range(len(keys)), key=keys.__getitem__)]

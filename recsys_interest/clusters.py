@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from recsys_interest.checks import shown
-from recsys_interest.reproducible import content_order, seeded_clone
+from recsys_interest.reproducible import check_part, content_order, seeded_clone
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["InterestClusterer"]
@@ -131,11 +131,13 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If the estimator has no `fit_predict` or `min_similarity` is not a number.
+            If the estimator has no `fit_predict`, the reducer no `fit_transform`, or
+            `min_similarity` is not a number.
         ValueError
             If X holds NaN or infinity, more clusters are asked for than there are different rows,
             the estimator refuses so few rows, or `min_similarity` is not between −1 and 1.
         """
+        self._check_parts()
         _check_min_similarity(self.min_similarity)
         unit = unit_rows(self._checked(X, reset=True))
         order = content_order(unit)
@@ -213,6 +215,14 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             )
         return rows
 
+    def _check_parts(self) -> None:
+        if self.estimator is not None:
+            example = "sklearn.cluster.KMeans(8)"
+            check_part(self.estimator, "estimator", "a clusterer", "fit_predict", example)
+        if self.reducer is not None:
+            example = "sklearn.decomposition.PCA(50)"
+            check_part(self.reducer, "reducer", "a transformer", "fit_transform", example)
+
     def _partition(self, unit: Array) -> npt.NDArray[np.int64]:
         """Return the estimator's labels of the sorted unit rows, −1 for rows of zeros."""
         labels = np.full(len(unit), -1, dtype=np.int64)
@@ -221,11 +231,6 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.estimator_ = seeded_clone(
             default if self.estimator is None else self.estimator, self.random_state
         )
-        if not hasattr(self.estimator_, "fit_predict"):
-            raise TypeError(
-                f"estimator must be a clusterer with fit_predict, got {self.estimator!r}; "
-                f"for example sklearn.cluster.KMeans(8)"
-            )
         self.reducer_ = None
         if self.reducer is not None:
             self.reducer_ = seeded_clone(self.reducer, self.random_state)

@@ -6,6 +6,7 @@ Chapter: 03 (BERT features).
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from recsys_interest.checks import shown
 from recsys_interest.models import DEFAULT_MODEL, ModelNotFoundError, find_model
+from recsys_interest.text_checks import whole_characters
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +43,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    model : str, default "sentence-transformers/all-MiniLM-L6-v2"
+    model : str or Path, default "sentence-transformers/all-MiniLM-L6-v2"
         A folder or a Hugging Face id; `recsys_interest.models.find_model` says where it is sought.
     revision : str, optional
         Revision on the hub; pinned for the default model.
@@ -90,7 +92,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        model: str = DEFAULT_MODEL,
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         revision: str | None = None,
         pooling: str = "mean",
@@ -130,15 +132,18 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         ------
         ModelNotFoundError
             If the model is nowhere to be found.
+        TypeError
+            If `model` is neither text nor a path.
         ValueError
-            If a parameter has a value that does not exist.
+            If a parameter has a value that does not exist, or the device is not there.
         """
         import torch
         from transformers import AutoModel, AutoTokenizer
 
         self._check_parameters()
+        self.device_ = _usable_device(self.device)
         self.files_ = find_model(
-            self.model, revision=self.revision, local_files_only=self.local_files_only
+            os.fspath(self.model), revision=self.revision, local_files_only=self.local_files_only
         )
         path = str(self.files_.path)
         try:
@@ -152,7 +157,6 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 )
         except (OSError, ValueError) as error:
             raise ModelNotFoundError(f"cannot load the model in {path}: {error}") from error
-        self.device_ = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model_ = model.eval().to(self.device_)
         self.n_features_out_ = int(model.config.hidden_size)
         return self
@@ -203,6 +207,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         return True  # `transform` loads the model by itself when it has to
 
     def _check_parameters(self) -> None:
+        if not isinstance(self.model, (str, os.PathLike)):
+            raise TypeError(f"model must be the name of a model or a folder, got {self.model!r}")
         for name, value, allowed in (
             ("pooling", self.pooling, _POOLINGS),
             ("dtype", self.dtype, _DTYPES),
@@ -276,6 +282,22 @@ def _without_loading_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+def _usable_device(device: str | None) -> str:
+    """Return the device, the best one for None, or say which ones there are."""
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        # Only a number put there tells: torch knows the names of devices that are not there.
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, TypeError, ImportError):
+        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        there += ["mps"] if torch.backends.mps.is_available() else []
+        raise ValueError(f"device {device!r} is not there; there is {shown(there)}") from None
+    return str(device)
+
+
 def _as_series(texts: Any) -> pd.Series:
     if isinstance(texts, str):
         raise TypeError("give a list of texts, not one text: [text]")
@@ -284,6 +306,7 @@ def _as_series(texts: Any) -> pd.Series:
     if len(bad):
         kinds = sorted({type(v).__name__ for v in bad})
         raise TypeError(f"texts must be str, got {shown(kinds)} at index {shown(bad.index)}")
+    series = series.map(whole_characters, na_action="ignore")
     return series.astype("str")
 
 

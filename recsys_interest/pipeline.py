@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import date
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest import storage
-from recsys_interest.checks import SchemaError
+from recsys_interest.checks import SchemaError, check_count, shown
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
@@ -34,6 +36,15 @@ __all__ = ["InterestPipeline"]
 
 _NAME_WORDS = 3
 _KEYWORDS = 8
+# What every saved table must have, so that one cannot stand for another.
+_KEY_COLUMNS = {
+    "events": "timestamp",
+    "rejected": "reason",
+    "items": "title",
+    "tiers": "rule",
+    "clusters": "similarity",
+    "cluster_names": "keywords",
+}
 
 
 class InterestPipeline(BaseEstimator):
@@ -140,12 +151,14 @@ class InterestPipeline(BaseEstimator):
         SchemaError
             If a table does not fit the schema, or no event is left after cleaning.
         """
+        self._check_parameters()
         self.items_ = validate_items(items)
-        self.log_ = clean_events(events, self.items_, now=self.now)
+        weights = None if self.profiler is None else self.profiler.event_weights
+        self.log_ = clean_events(events, self.items_, now=self.now, event_weights=weights)
         _check_some_left(self.log_)
         texts = item_text(self.items_)
         encoder = TextEncoder() if self.encoder is None else self.encoder
-        self.item_vectors_ = check_vectors(encoder.transform(texts), "the encoder's vectors")
+        self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
         self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
         self._fit_tiers()
@@ -259,6 +272,7 @@ class InterestPipeline(BaseEstimator):
             trusted; the message names the file.
         """
         tables, vectors, objects = storage.load_folder(Path(folder), trusted=trusted)
+        _check_parts(Path(folder), tables, vectors, objects)
         road: InterestPipeline = objects["pipeline"]
         road.items_ = tables["items"]
         road.log_ = CleanLog(tables["events"], tables["rejected"])
@@ -272,21 +286,39 @@ class InterestPipeline(BaseEstimator):
         road._fit_recommender()
         return road
 
+    def _check_parameters(self) -> None:
+        check_count(self.n_tiers, "n_tiers", least=2)
+        if not isinstance(self.tier_window, Real) or not 0 < self.tier_window < 1:
+            raise ValueError(f"tier_window must lie between 0 and 1, got {self.tier_window!r}")
+        for name, part, kind in (
+            ("profiler", self.profiler, InterestProfiler),
+            ("tier_classifier", self.tier_classifier, TierClassifier),
+            ("clusterer", self.clusterer, InterestClusterer),
+            ("recommender", self.recommender, Recommender),
+        ):
+            if part is not None and not isinstance(part, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, got {type(part).__name__}")
+        if self.encoder is not None and not hasattr(self.encoder, "transform"):
+            raise TypeError(f"encoder must have transform(texts), got {self.encoder!r}")
+
     def _fit_tiers(self) -> None:
         events = self.log_.events
         given = self.tier_classifier
         model = TierClassifier(random_state=self.random_state) if given is None else clone(given)
-        now = tier_features(events)
-        try:
-            start = time_split(events, test_share=self.tier_window).test["timestamp"].min()
-        except ValueError:
-            # One moment only, or one event: there is no later window to learn from.
+        weighing = InterestProfiler() if self.profiler is None else self.profiler
+        settings: dict[str, Any] = {
+            "event_weights": weighing.event_weights,
+            "neutral_rating": weighing.neutral_rating,
+        }
+        now = tier_features(events, **settings)
+        if events["timestamp"].nunique() < 2:  # there is no later window to learn from
             constant = pd.Series(0, index=now.index, name="tier", dtype="int64")
             self.tier_classifier_ = model.fit(now, constant)
             self.tiers_ = pd.DataFrame({"tier": constant, "source": "constant", "rule": ""})
             return
+        start = time_split(events, test_share=self.tier_window).test["timestamp"].min()
         labels = tier_labels(events, start=start, n_tiers=self.n_tiers)
-        before = tier_features(events, until=start - pd.Timedelta("1us"))
+        before = tier_features(events, until=start - pd.Timedelta("1us"), **settings)
         self.tier_classifier_ = model.fit(before.loc[labels.index], labels)
         self.tiers_ = pd.DataFrame({"tier": model.predict(now)}, index=now.index)
         self.tiers_["source"] = "predicted"
@@ -334,10 +366,27 @@ class InterestPipeline(BaseEstimator):
 
     def _objects(self) -> dict[str, Any]:
         return {
-            "pipeline": clone(self),
+            "pipeline": _without_moments(clone(self)),
             "tier_classifier": self.tier_classifier_,
             "clusterer": self.clusterer_,
         }
+
+
+def _without_moments(road: InterestPipeline) -> InterestPipeline:
+    """Write moments among the parameters as text, which is read back without asking for trust."""
+    given = road.get_params(deep=True)
+    moments = {k: v.isoformat() for k, v in given.items() if isinstance(v, date)}
+    return road.set_params(**moments)
+
+
+def _one_each(vectors: Any, ids: pd.Index) -> pd.DataFrame:
+    checked = check_vectors(vectors, "encoder.transform(texts)")
+    if len(checked) != len(ids) or not checked.index.isin(ids).all():
+        raise ValueError(
+            f"encoder.transform(texts) must return one vector for each of the {len(ids)} items, "
+            f"under the index of the texts; it returned {len(checked)} under {shown(checked.index)}"
+        )
+    return checked
 
 
 def _check_some_left(log: CleanLog) -> None:
@@ -345,6 +394,30 @@ def _check_some_left(log: CleanLog) -> None:
         counts = log.rejected["reason"].value_counts().to_dict()
         why = f"all {len(log.rejected)} were rejected: {counts}" if counts else "the log is empty"
         raise SchemaError(f"events has no usable row, {why}; clean_events(...).rejected shows them")
+
+
+def _check_parts(
+    folder: Path,
+    tables: dict[str, pd.DataFrame],
+    vectors: dict[str, pd.DataFrame],
+    objects: dict[str, Any],
+) -> None:
+    kinds = {
+        "pipeline": InterestPipeline,
+        "tier_classifier": TierClassifier,
+        "clusterer": InterestClusterer,
+    }
+    wrong = [f"{n}.skops" for n, kind in kinds.items() if not isinstance(objects.get(n), kind)]
+    for name, column in _KEY_COLUMNS.items():
+        if column not in tables.get(name, pd.DataFrame()).columns:
+            wrong.append(f"{name}.parquet")
+    if not wrong:
+        ids = {"items": tables["items"]["item_id"], "profiles": tables["tiers"]["user_id"]}
+        for name, known in ids.items():
+            if name not in vectors or not vectors[name].index.isin(known).all():
+                wrong.append(f"{name}.safetensors")
+    if wrong:
+        raise storage.FormatError(f"{folder}: missing or not what they should be: {shown(wrong)}")
 
 
 def _rules(model: TierClassifier, features: pd.DataFrame) -> pd.Series:

@@ -6,16 +6,19 @@ Chapter: 00 (quickstart).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import shown
-from recsys_interest.vectors import unit_rows
+from recsys_interest.text_checks import whole_characters
+from recsys_interest.vectors import check_vectors, unit_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ft2font import FT2Font
     from matplotlib.text import Text
 
 __all__ = ["CLUSTER_COLOURS", "map_positions", "plot_interest_map", "plot_intervals"]
@@ -28,6 +31,11 @@ CLUSTER_COLOURS = (
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _NOISE = "#C9C9C9"
 _INK = "#222222"
+#: Fonts with Chinese, Japanese and Korean, of which most systems have one.
+_WIDE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "Arial Unicode MS",
+)  # fmt: skip
 
 
 def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFrame:
@@ -39,7 +47,7 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
     Parameters
     ----------
     vectors : DataFrame, shape (n, n_features)
-        One row per user or item.
+        One row per user or item, finite, indexed by id.
     random_state : int, default 0
         Seed.
 
@@ -47,6 +55,13 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
     -------
     DataFrame, shape (n, 2)
         Columns `x` and `y`, same index. Only neighbourhoods mean something, not the axes.
+
+    Raises
+    ------
+    TypeError
+        If `vectors` is not a DataFrame.
+    ValueError
+        If a value is not a finite number, or an id is there twice.
 
     Notes
     -----
@@ -62,6 +77,7 @@ def map_positions(vectors: pd.DataFrame, *, random_state: int = 0) -> pd.DataFra
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
+    check_vectors(vectors, "vectors")
     unit = unit_rows(vectors.to_numpy(dtype=np.float64))
     places = np.zeros((len(unit), 2))
     n_components = min(50, *unit.shape)
@@ -84,7 +100,7 @@ def plot_interest_map(
     labels: pd.Series,
     *,
     tiers: pd.Series | None = None,
-    names: Mapping[int, str] | None = None,
+    names: Mapping[int, str] | pd.Series | None = None,
     ax: Axes | None = None,
     random_state: int = 0,
 ) -> Axes:
@@ -99,8 +115,9 @@ def plot_interest_map(
         in colour and in shape, so the map can be read without colour.
     tiers : Series of int, optional
         Tier of each user; the deeper, the larger the mark.
-    names : mapping of int to str, optional
-        What to write on each cluster; its number by default.
+    names : mapping of int to str, or Series, optional
+        What to write on each cluster; its number by default. A character that no installed font has
+        is drawn as an empty box.
     ax : Axes, optional
         Where to draw; the current axes by default.
     random_state : int, default 0
@@ -113,8 +130,11 @@ def plot_interest_map(
 
     Raises
     ------
+    TypeError
+        If an argument is of the wrong kind.
     ValueError
-        If a user of `vectors` has no label.
+        If `vectors` is not finite, a user of `vectors` has no label, or a label or tier is not a
+        whole number.
 
     Notes
     -----
@@ -130,12 +150,11 @@ def plot_interest_map(
     >>> [text.get_text() for text in ax.texts]
     ['tents', 'novels']
     """
-    lost = vectors.index.difference(labels.index)
-    if len(lost):
-        raise ValueError(f"labels lacks the users {shown(lost)}; labels.reindex(vectors.index)")
-    ax = ax or _current_axes()
     places = map_positions(vectors, random_state=random_state)
-    labels = labels.reindex(vectors.index)
+    labels = _labels_of(labels, vectors.index)
+    tiers = None if tiers is None else _tiers_of(tiers, vectors.index)
+    written_names = _as_names(names)
+    ax = ax or _current_axes()
     size = _sizes(tiers, vectors.index)
     for label in sorted(labels.unique(), reverse=True):  # noise last, so that it gets no colour
         mine = (labels == label).to_numpy()
@@ -152,12 +171,12 @@ def plot_interest_map(
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     written = [
-        _write_name(ax, places[(labels == label).to_numpy()], (names or {}).get(label, str(label)))
+        _write_name(ax, places[(labels == label).to_numpy()], written_names.get(label, str(label)))
         for label in sorted(v for v in labels.unique() if v >= 0)
     ]
     _move_apart(ax, written)
     if tiers is not None:
-        _write_legend(ax, tiers.reindex(vectors.index))
+        _write_legend(ax, tiers)
     return ax
 
 
@@ -195,7 +214,9 @@ def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = No
         rows["mean"], range(len(rows)), xerr=spread, fmt="o", color=CLUSTER_COLOURS[0],
         ecolor=_INK, capsize=4, markersize=8, elinewidth=1.2,
     )  # fmt: skip
-    ax.set_yticks(range(len(rows)), [str(name) for name in rows.index])
+    fonts = _fonts()
+    ticks = [_drawable(str(name), fonts) for name in rows.index]
+    ax.set_yticks(range(len(rows)), ticks, family=list(fonts), parse_math=False)
     ax.set_xlim(left=0)
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel(label)
@@ -214,7 +235,55 @@ def _current_axes() -> Axes:
 def _sizes(tiers: pd.Series | None, users: pd.Index) -> np.ndarray:
     if tiers is None:
         return np.full(len(users), 26.0)
-    return _size_of(tiers.reindex(users).fillna(0).to_numpy(dtype=float))
+    return _size_of(tiers.fillna(0).to_numpy(dtype=float))
+
+
+def _labels_of(labels: pd.Series, users: pd.Index) -> pd.Series:
+    whole = _whole(labels, "labels", users)
+    lost = users.difference(labels.index, sort=False)
+    if len(lost):
+        raise ValueError(f"labels lacks the users {shown(lost)}; give each user of vectors one")
+    empty = users[whole.isna()]
+    if len(empty):
+        raise ValueError(f"labels is missing for the users {shown(empty)}; use -1 for no cluster")
+    return whole.astype(np.int64)
+
+
+def _tiers_of(tiers: pd.Series, users: pd.Index) -> pd.Series:
+    whole = _whole(tiers, "tiers", users)
+    if (whole < 0).any():
+        below = whole[whole < 0].tolist()
+        raise ValueError(f"tiers must not be negative, it holds {shown(below)}; count from 0 on")
+    return whole
+
+
+def _as_names(names: object) -> dict[int, str]:
+    if names is None:
+        return {}
+    if not isinstance(names, (Mapping, pd.Series)):
+        kind = type(names).__name__
+        raise TypeError(f"names must be a mapping or Series of cluster to name, got {kind}")
+    return {label: str(name) for label, name in names.items() if not pd.isna(name)}
+
+
+def _whole(numbers: pd.Series, name: str, users: pd.Index) -> pd.Series:
+    """Return the whole number of each user as float64, NaN for those without one."""
+    if not isinstance(numbers, pd.Series):
+        kind = type(numbers).__name__
+        raise TypeError(f"{name} must be a Series indexed by user id, got {kind}")
+    if numbers.index.has_duplicates:
+        twice = shown(numbers.index[numbers.index.duplicated()])
+        raise ValueError(f"{name} has the users {twice} more than once; keep one each")
+    mine = numbers.reindex(users).astype(object)
+    there = mine[mine.notna()]
+    odd = [v for v in there if isinstance(v, bool) or not isinstance(v, Real)]
+    if odd:
+        raise TypeError(f"{name} must be whole numbers, it holds {shown(odd)}")
+    values = there.astype(float)
+    fractions = values[~np.isfinite(values) | (values != np.round(values))]
+    if len(fractions):
+        raise ValueError(f"{name} must be whole numbers, it holds {shown(fractions.tolist())}")
+    return values.reindex(users)
 
 
 def _size_of(tier: np.ndarray) -> np.ndarray:
@@ -232,13 +301,32 @@ def _write_legend(ax: Axes, tiers: pd.Series) -> None:
     )  # fmt: skip
 
 
+def _fonts() -> dict[str, FT2Font]:
+    """Return the fonts to write with, by name: the user's own, then those with more characters."""
+    from matplotlib import font_manager, rcParams
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    families = [*rcParams["font.family"], *(f for f in _WIDE_FONTS if f in installed)]
+    paths = {f: font_manager.findfont(font_manager.FontProperties([f])) for f in families}
+    return {family: font_manager.get_font(path) for family, path in paths.items()}
+
+
+def _drawable(name: str, fonts: Mapping[str, FT2Font]) -> str:
+    """Return the name on one line, with a box for what no font has: matplotlib would warn."""
+    line = " ".join(whole_characters(name).split())
+    has = {c: any(font.get_char_index(ord(c)) for font in fonts.values()) for c in set(line)}
+    return "".join(c if has[c] else "□" for c in line)
+
+
 def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> Text:
     from matplotlib.patheffects import withStroke
 
     x, y = _middle(places)
+    fonts = _fonts()
     halo = [withStroke(linewidth=3, foreground="white")]
-    return ax.text(x, y, name, ha="center", va="center", fontsize=9.5, fontweight="bold",
-                   color=_INK, path_effects=halo)  # fmt: skip
+    return ax.text(x, y, _drawable(name, fonts), ha="center", va="center", fontsize=9.5,
+                   fontweight="bold", color=_INK, path_effects=halo, family=list(fonts),
+                   parse_math=False)  # fmt: skip
 
 
 def _move_apart(ax: Axes, texts: list[Text]) -> None:

@@ -6,6 +6,7 @@ Chapter: 05 (user profiles).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -101,13 +102,14 @@ class InterestProfiler(BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If an argument or `half_life` is of the wrong kind.
         SchemaError
             If the tables do not fit the schema or each other.
         ValueError
             If a vector is not finite, or `half_life` is not positive.
         """
-        if self.half_life is not None and not self.half_life > 0:
-            raise ValueError(f"half_life must be a positive number of days, got {self.half_life}")
+        _check_half_life(self.half_life)
         self.item_vectors_ = check_vectors(item_vectors, "item_vectors")
         self.profiles_, self.users_ = self._profile(validate_events(events))
         return self
@@ -136,7 +138,7 @@ class InterestProfiler(BaseEstimator):
         rows, users = pd.factorize(log["user_id"], sort=True)
         column = index.get_indexer(log["item_id"])
         strength = event_strength(log, self.event_weights, self.neutral_rating).to_numpy()
-        usable = (strength > 0) & (column >= 0) & self._has_vector()[column]
+        usable = (strength > 0) & self._has_vector()[column]
         rows_used, age = rows[usable], self._age(log)[usable]
         newest = pd.Series(age).groupby(rows_used).min().reindex(range(len(users)), fill_value=0.0)
         # Decay is counted from each user's newest event: after a long silence the weights of all
@@ -173,4 +175,14 @@ class InterestProfiler(BaseEstimator):
         return as_moment(self.reference_time, "reference_time")
 
     def _has_vector(self) -> np.ndarray:
-        return self.item_vectors_.to_numpy().any(axis=1)
+        # The last entry answers for items that are not there, whose place is −1.
+        return np.append(self.item_vectors_.to_numpy().any(axis=1), False)
+
+
+def _check_half_life(half_life: object) -> None:
+    if half_life is None:
+        return
+    if isinstance(half_life, bool) or not isinstance(half_life, Real):
+        raise TypeError(f"half_life must be a number of days or None, got {half_life!r}")
+    if not half_life > 0:
+        raise ValueError(f"half_life must be a positive number of days, got {half_life}")

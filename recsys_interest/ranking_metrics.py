@@ -6,6 +6,7 @@ Chapter: 12 (measuring recommendations).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from recsys_interest.checks import (
 __all__ = ["evaluate_recommendations", "per_user_metrics"]
 
 Floats = NDArray[np.float64]
+
+#: Whole numbers up to here are exact as float64.
+_MOST = 2**53
 
 
 def evaluate_recommendations(
@@ -94,6 +98,7 @@ def evaluate_recommendations(
     {'precision@2': 0.25, 'recall@2': 0.25, 'ndcg@2': 0.193, 'mrr@2': 0.25, 'map@2': 0.125,
      'hit_rate@2': 0.5, 'coverage@2': 0.5, 'gini@2': 0.5}
     """
+    k = _check_k(k)
     per_user = per_user_metrics(recommendations, relevant, k)
     values = per_user.to_numpy()
     low, high = _bootstrap(values, check_count(n_boot, "n_boot", 0), random_state)
@@ -167,7 +172,7 @@ def per_user_metrics(
     1                0.5    0.5
     2                0.0    0.0
     """
-    k = check_count(k, "k")
+    k = _check_k(k)
     lists, liked = _checked_lists(recommendations), _checked_relevant(relevant)
     for column in ("user_id", "item_id"):
         left, right = f"recommendations.{column}", f"relevant.{column}"
@@ -208,10 +213,8 @@ def _checked_lists(recommendations: pd.DataFrame) -> pd.DataFrame:
     name = "recommendations"
     lists = check_frame(recommendations, name, ("user_id", "item_id", "rank"))
     out = pd.DataFrame({c: canonical_ids(lists[c], f"{name}.{c}") for c in ("user_id", "item_id")})
-    out["rank"] = canonical_ids(lists["rank"], f"{name}.rank")
-    if len(out) and (out["rank"].dtype != np.int64 or out["rank"].min() < 1):
-        odd = out["rank"] if out["rank"].dtype != np.int64 else out["rank"][out["rank"] < 1]
-        raise SchemaError(f"{name}.rank must be whole numbers from 1 on, it holds {shown(odd)}")
+    out["rank"] = _checked_ranks(lists["rank"])
+    out = out.reset_index(drop=True)  # an index may have the name of a column
     for column in ("item_id", "rank"):
         twice = out.duplicated(["user_id", column])
         if twice.any():
@@ -220,7 +223,36 @@ def _checked_lists(recommendations: pd.DataFrame) -> pd.DataFrame:
                 f"{name} has a user with the same {column} twice, (user_id, {column}): "
                 f"{shown(pairs)}; a list has each item and each rank once"
             )
-    return out if len(out) else out.astype({"rank": np.int64})
+    return out
+
+
+def _checked_ranks(ranks: pd.Series) -> NDArray[np.int64]:
+    name = "recommendations.rank"
+    if ranks.isna().any():
+        raise SchemaError(
+            f"{name} is missing in {int(ranks.isna().sum())} row(s), the first at index "
+            f"{shown(ranks.index[ranks.isna()][:1])}; drop those rows, or number them from 1 on"
+        )
+    if not pd.api.types.is_any_real_numeric_dtype(ranks.dtype):
+        odd = [r for r in ranks if isinstance(r, bool) or not isinstance(r, Real)]
+    else:
+        values = ranks.to_numpy(dtype=float)
+        odd = ranks[(values < 1) | (values > _MOST) | (values != np.round(values))].tolist()
+    if odd:
+        raise SchemaError(
+            f"{name} must be whole numbers from 1 on, it holds {shown(odd)}; number each list "
+            f"from the best: .groupby('user_id').cumcount() + 1"
+        )
+    if ranks.dtype == object or isinstance(ranks.dtype, pd.CategoricalDtype):
+        return _checked_ranks(ranks.astype(float))
+    return ranks.to_numpy(dtype=np.int64)
+
+
+def _check_k(k: object) -> int:
+    number = check_count(k, "k")
+    if number > _MOST:
+        raise ValueError("k must be at most 2**53; no list is longer than its catalogue")
+    return number
 
 
 def _checked_relevant(relevant: pd.DataFrame) -> pd.DataFrame:
@@ -228,7 +260,7 @@ def _checked_relevant(relevant: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         raise ValueError("relevant has no rows; without a relevant item nothing can be measured")
     ids = {c: canonical_ids(table[c], f"relevant.{c}") for c in ("user_id", "item_id")}
-    return pd.DataFrame(ids).drop_duplicates()
+    return pd.DataFrame(ids).drop_duplicates(ignore_index=True)
 
 
 def _bootstrap(

@@ -166,6 +166,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             of another kind than in the log (`SchemaError`).
         """
         check_is_fitted(self, "item_ids_")
+        if not isinstance(exclude_seen, (bool, np.bool_)):
+            raise TypeError(f"exclude_seen must be True or False, got {exclude_seen!r}")
         k, max_scores = check_count(k, "k"), check_count(max_scores, "max_scores")
         asked = _asked_ids(user_ids, self.user_ids_, "user_ids", "events.user_id")
         wanted = self._candidates(candidates)
@@ -297,7 +299,8 @@ def _asked_ids(
 ) -> pd.Index:
     if ids is None:
         return known
-    if isinstance(ids, (str, bytes, Mapping, pd.DataFrame)) or not isinstance(ids, Iterable):
+    several = (str, bytes, Mapping, pd.DataFrame, pd.MultiIndex)
+    if isinstance(ids, several) or not isinstance(ids, Iterable):
         raise TypeError(f"{name} must be a list, array or Series of ids, got {type(ids).__name__}")
     asked = pd.Series(ids if isinstance(ids, (pd.Series, pd.Index)) else list(ids))
     if asked.empty:

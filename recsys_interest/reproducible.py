@@ -11,7 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-__all__ = ["content_order", "seeded_clone"]
+__all__ = ["check_part", "content_order", "seeded_clone"]
+
+
+def check_part(part: object, name: str, what: str, method: str, example: str) -> None:
+    """Raise if a part that a caller put in is no scikit-learn object with such a method.
+
+    >>> check_part(5, "estimator", "a clusterer", "fit_predict", "KMeans(8)")
+    Traceback (most recent call last):
+        ...
+    TypeError: estimator must be a clusterer with fit_predict, got 5; for example KMeans(8)
+    """
+    needed = ("get_params", method)
+    if isinstance(part, type) or not all(hasattr(part, m) for m in needed):
+        raise TypeError(f"{name} must be {what} with {method}, got {part!r}; for example {example}")
 
 
 def content_order(rows: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

@@ -6,12 +6,21 @@ Chapter: 00 (quickstart), 01 (behaviour logs).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import SchemaError, canonical_ids, check_frame, shown
+from recsys_interest.checks import (
+    SchemaError,
+    as_numbers,
+    canonical_ids,
+    check_frame,
+    plain,
+    shown,
+    valid_text,
+)
 
 __all__ = [
     "EVENT_COLUMNS",
@@ -29,6 +38,7 @@ EVENT_COLUMNS = ("user_id", "item_id", "event", "timestamp", "value", "text")
 ITEM_COLUMNS = ("item_id", "title", "description", "tags", "category", "language")
 
 TIMESTAMP_DTYPE = "datetime64[us, UTC]"
+LARGEST_WEIGHT = 1e6  # sums of larger ones lose the small ones
 
 #: Default worth of one event of each kind. The order of the kinds is common sense (a purchase says
 #: more than a glance), the sizes are a convention: override them where you have evidence.
@@ -93,7 +103,7 @@ def validate_events(events: pd.DataFrame) -> pd.DataFrame:
         ...
     recsys_interest.checks.SchemaError: events lacks the column(s) 'item_id'; ...
     """
-    check_frame(events, "events", ("user_id", "item_id", "timestamp"))
+    events = check_frame(events, "events", ("user_id", "item_id", "timestamp"))
     out = events.copy(deep=False)
     for column in ("user_id", "item_id"):
         out[column] = canonical_ids(events[column], f"events.{column}")
@@ -136,7 +146,7 @@ def validate_items(items: pd.DataFrame) -> pd.DataFrame:
         ...
     recsys_interest.checks.SchemaError: items.item_id has duplicates: 7; ...
     """
-    check_frame(items, "items", ("item_id",))
+    items = check_frame(items, "items", ("item_id",))
     out = items.copy(deep=False)
     out["item_id"] = canonical_ids(items["item_id"], "items.item_id")
     twice = out["item_id"].duplicated()
@@ -191,7 +201,12 @@ def event_strength(
     >>> event_strength(log).tolist()
     [3.0, -3.0, 3.0]
     """
-    table = {**EVENT_WEIGHTS, **(weights or {})}
+    check_frame(events, "events", ("event", "value"))
+    if isinstance(neutral_rating, bool) or not isinstance(neutral_rating, Real):
+        raise TypeError(f"neutral_rating must be a number, got {neutral_rating!r}")
+    if not np.isfinite(float(neutral_rating)):
+        raise ValueError(f"neutral_rating must be finite, got {neutral_rating!r}")
+    table = weights_of(weights)
     weight = events["event"].map(table).astype(float)
     unknown = weight.isna()
     if unknown.any():
@@ -203,6 +218,24 @@ def event_strength(
     rated = (events["event"] == "rate").to_numpy()
     scale = np.where(rated, (events["value"].to_numpy(dtype=float) - neutral_rating) / 2, 1.0)
     return weight * np.nan_to_num(scale)  # a rating without a value says nothing
+
+
+def weights_of(weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the weight of every kind of event: `EVENT_WEIGHTS`, overridden by the ones given.
+
+    >>> weights_of({"wave": 0.5})["wave"]
+    0.5
+    """
+    if weights is not None and not isinstance(weights, Mapping):
+        raise TypeError(f"event_weights must be a mapping, got {type(weights).__name__}")
+    for kind, weight in (weights or {}).items():
+        if isinstance(weight, bool) or not isinstance(weight, Real):
+            raise TypeError(f"the weight of {kind!r} must be a number, got {weight!r}")
+        if not abs(weight) <= LARGEST_WEIGHT:  # also catches NaN
+            raise ValueError(
+                f"the weight of {kind!r} must lie within ±{LARGEST_WEIGHT:g}, got {weight!r}"
+            )
+    return {**EVENT_WEIGHTS, **(weights or {})}
 
 
 def _event_kinds(events: pd.DataFrame) -> pd.Series:
@@ -217,20 +250,28 @@ def _event_kinds(events: pd.DataFrame) -> pd.Series:
 
 
 def _timestamps(stamps: pd.Series) -> pd.Series:
+    stamps = plain(stamps)
     if not pd.api.types.is_datetime64_any_dtype(stamps.dtype):
         raise SchemaError(
             f"events.timestamp has the type {stamps.dtype}; parse it first: "
             f"pd.to_datetime(..., utc=True), or use clean_events, which parses and reports"
         )
-    if stamps.isna().any():
+    times = in_utc(stamps)
+    if times.isna().any():
         raise SchemaError(
-            f"events.timestamp is missing in {int(stamps.isna().sum())} row(s); use clean_events"
+            f"events.timestamp is missing or outside the years 1 to 9999 in "
+            f"{int(times.isna().sum())} row(s); use clean_events"
         )
-    return in_utc(stamps)
+    return times
 
 
 def in_utc(times: pd.Series) -> pd.Series:
-    """Return datetimes in UTC with microseconds; times without a zone are read as UTC."""
+    """Return datetimes in UTC with microseconds; times without a zone are read as UTC.
+
+    Years outside 1 to 9999, which cannot be written down, become NaT.
+    """
+    if times.dt.unit != "ns":  # nanoseconds do not reach that far
+        times = times.where(times.dt.year.between(1, 9999))
     zoned = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     return zoned.astype(TIMESTAMP_DTYPE)
 
@@ -239,7 +280,7 @@ def _values(events: pd.DataFrame) -> pd.Series:
     if "value" not in events.columns:
         return pd.Series(np.nan, index=events.index, dtype="float64")
     column = events["value"]
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
+    values = as_numbers(column)
     odd = (values.isna() & column.notna()) | np.isinf(values)
     if odd.any():
         raise SchemaError(
@@ -252,9 +293,7 @@ def _values(events: pd.DataFrame) -> pd.Series:
 def _texts(table: pd.DataFrame, column: str) -> pd.Series:
     if column not in table.columns:
         return pd.Series("", index=table.index, dtype="str")
-    texts = table[column]
-    if isinstance(texts.dtype, pd.CategoricalDtype):
-        texts = texts.astype(texts.cat.categories.dtype)
+    texts = plain(table[column])
     if texts.dtype == object:
         kinds = {type(v) for v in texts[texts.notna()]}
         if not all(issubclass(k, str) for k in kinds):
@@ -262,6 +301,7 @@ def _texts(table: pd.DataFrame, column: str) -> pd.Series:
                 f"{column} must be text, it holds {shown(sorted(k.__name__ for k in kinds))}; "
                 f"join lists first, for example .str.join(', ')"
             )
+        texts = texts.map(valid_text, na_action="ignore")
     elif not isinstance(texts.dtype, pd.StringDtype) and texts.notna().any():
         raise SchemaError(f"{column} must be text, it has the type {texts.dtype}; use .astype(str)")
     return texts.astype("str").fillna("")

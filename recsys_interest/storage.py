@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import shown
+from recsys_interest.files import of_one_kind
 
 __all__ = ["FORMAT_VERSION", "FormatError", "load_folder", "save_folder"]
 
@@ -62,9 +63,7 @@ def save_folder(
     FileExistsError
         If the folder holds something else.
     """
-    folder = folder.absolute()
-    if folder.exists() and not _replaceable(folder):
-        raise FileExistsError(f"{folder} holds something else; choose a new folder")
+    folder = check_target(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
     try:
@@ -75,6 +74,32 @@ def save_folder(
         _swap(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def check_target(folder: Path) -> Path:
+    """Return where to save, or say why nothing may be saved there.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that is asked for.
+
+    Returns
+    -------
+    Path
+        The folder, absolute and without symbolic links.
+
+    Raises
+    ------
+    FileExistsError
+        If it holds anything but an earlier save, or is the current folder.
+    """
+    folder = folder.resolve()
+    if folder == Path.cwd():
+        raise FileExistsError(f"{folder} is the current folder; choose a new one")
+    if folder.exists() and not _replaceable(folder):
+        raise FileExistsError(f"{folder} holds something else; choose a new folder")
     return folder
 
 
@@ -101,16 +126,34 @@ def load_folder(
         If anything is missing, cut, changed, newer, or not trusted.
     """
     names = _check_manifest(folder)
-    tables = {Path(n).stem: pd.read_parquet(folder / n) for n in names if n.endswith(".parquet")}
-    vectors = {Path(n).stem: _read_vectors(folder / n) for n in names if n.endswith(".safetensors")}
-    objects = {
-        Path(n).stem: _read_object(folder / n, trusted) for n in names if n.endswith(".skops")
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".parquet": pd.read_parquet,
+        ".safetensors": _read_vectors,
+        ".skops": lambda path: _read_object(path, trusted),
     }
-    return tables, vectors, objects
+    found: dict[str, dict[str, Any]] = {ending: {} for ending in readers}
+    for path in (folder / name for name in names):
+        try:
+            found[path.suffix][path.stem] = readers[path.suffix](path)
+        except FormatError:
+            raise
+        except Exception as error:  # whatever a reader raises on a file that is not what it says
+            raise FormatError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    return found[".parquet"], found[".safetensors"], found[".skops"]
 
 
 def _replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+    """Say whether the folder is empty or holds an earlier save and nothing else."""
+    if not folder.is_dir():
+        return False
+    there = {path.name for path in folder.iterdir()}
+    if not there:
+        return True
+    try:
+        manifest = _read_manifest(folder / MANIFEST)
+    except FormatError:
+        return False
+    return there <= {MANIFEST, *manifest["files"]}
 
 
 def _swap(new: Path, folder: Path) -> None:
@@ -118,27 +161,21 @@ def _swap(new: Path, folder: Path) -> None:
         os.replace(new, folder)
         return
     old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=folder.parent))
-    os.replace(folder, old)
     try:
-        os.replace(new, folder)
-    except OSError:
-        os.replace(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+        try:
+            os.replace(new, folder)
+        except OSError:
+            os.replace(old, folder)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     for name, table in tables.items():
-        # Rejected rows hold whatever was read, several kinds in one column: parquet needs one kind.
-        mixed = [c for c in table.columns if table[c].dtype == object]
-        as_text = {c: table[c].map(lambda v: None if _is_missing(v) else str(v)) for c in mixed}
-        table.assign(**as_text).astype(dict.fromkeys(mixed, "str")).to_parquet(
-            folder / f"{name}.parquet"
-        )
-
-
-def _is_missing(value: object) -> bool:
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+        named = table.set_axis([str(c) for c in table.columns], axis=1)
+        of_one_kind(named).to_parquet(folder / f"{name}.parquet")
 
 
 def _write_vectors(folder: Path, vectors: dict[str, pd.DataFrame]) -> None:
@@ -224,18 +261,20 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise FormatError(f"{path.parent} has no {MANIFEST}, so it is not a saved pipeline")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path} is cut or is not JSON: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError(f"{path} does not describe a saved pipeline")
     version = manifest.get("version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if isinstance(version, bool) or not isinstance(version, int) or version > FORMAT_VERSION:
         raise FormatError(
             f"{path} has the format version {version!r}, this package reads up to "
             f"{FORMAT_VERSION}; upgrade recsys-interest"
         )
     if manifest.pop("checksum", None) != _checksum(manifest):
         raise FormatError(f"{path} was changed: its checksum does not fit its content")
+    if version < 1 or not isinstance(manifest.get("files"), dict):
+        raise FormatError(f"{path} does not describe a saved pipeline")
     return manifest
 
 

@@ -10,10 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOPWORDS, CountVectorizer
 
-from recsys_interest.checks import SchemaError, check_same_ids, shown
+from recsys_interest.checks import SchemaError, check_count, check_same_ids, shown
 from recsys_interest.schema import validate_events, validate_items
+from recsys_interest.text_checks import (
+    WORD,
+    as_texts,
+    check_beside,
+    check_vocabulary,
+    field_names,
+)
 
 __all__ = ["class_tfidf", "distinctive_words", "item_text", "keyword_matrix", "user_text"]
 
@@ -30,7 +37,7 @@ def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd
     items : DataFrame
         See `validate_items`.
     fields : sequence of str, default ("title", "description", "tags", "category")
-        The columns to use, in this order. Empty ones leave no trace.
+        The columns to use, in this order. What is empty or missing leaves no trace.
 
     Returns
     -------
@@ -39,8 +46,12 @@ def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd
 
     Raises
     ------
+    TypeError
+        If `fields` is not a list of names.
     SchemaError
-        If a field is not a column of `items`.
+        If a field is not a column of `items`, or holds anything but text.
+    ValueError
+        If `fields` is empty.
 
     Notes
     -----
@@ -52,11 +63,12 @@ def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd
     >>> item_text(pd.DataFrame({"item_id": [7], "title": ["Tent"], "tags": ["camping"]}))[7]
     'Tent. camping'
     """
-    table = validate_items(items)
+    table, fields = validate_items(items), field_names(fields)
     unknown = [f for f in fields if f not in table.columns]
     if unknown:
         raise SchemaError(f"items lacks the column(s) {shown(unknown)}; choose other `fields`")
-    parts = zip(*(table[f].str.strip().str.rstrip(".") for f in fields), strict=True)
+    columns = [as_texts(table[f], f"items.{f}", SchemaError) for f in fields]
+    parts = zip(*(c.str.strip().str.rstrip(".") for c in columns), strict=True)
     texts = [". ".join(p for p in part if p) for part in parts]
     index = pd.Index(table["item_id"], name="item_id")
     return pd.Series(texts, index=index, dtype="str", name="text")
@@ -85,6 +97,8 @@ def user_text(
 
     Raises
     ------
+    TypeError
+        If `separator` is not text, or `max_events` not a whole number.
     ValueError
         If `max_events` is not positive.
 
@@ -101,8 +115,9 @@ def user_text(
     >>> user_text(log, goods).loc[1, "text"]
     'like Stove; browse Tent'
     """
-    if max_events < 1:
-        raise ValueError(f"max_events must be at least 1, got {max_events}")
+    max_events = check_count(max_events, "max_events")
+    if not isinstance(separator, str):
+        raise TypeError(f"separator must be text like '; ', got {separator!r}")
     log = validate_events(events)
     titles = item_text(items, fields=("title",))
     check_same_ids(log["item_id"], titles.index.to_series(), "events.item_id", "items.item_id")
@@ -129,8 +144,8 @@ def keyword_matrix(
     texts : Series of str
         One text per row, any index.
     vocabulary : sequence of str, optional
-        The keywords to look for, as columns in this order. By default every word of two letters or
-        more that is not an English stop word.
+        The keywords to look for, in any case, as columns in this order. By default every word of
+        two letters or more that is not an English stop word.
     min_texts : int, default 1
         Keep words that occur in at least so many texts; ignored when a vocabulary is given.
 
@@ -142,7 +157,10 @@ def keyword_matrix(
     Raises
     ------
     TypeError
-        If `texts` is not a Series.
+        If `texts` is not a Series of text, or `vocabulary` not a list of words.
+    ValueError
+        If `min_texts` is below 1, or `vocabulary` holds a word twice or one that is no single word
+        of letters, and so would never be found.
 
     Notes
     -----
@@ -155,7 +173,9 @@ def keyword_matrix(
     >>> keyword_matrix(texts).loc["bob"].to_dict()
     {'code': 1, 'python': 0}
     """
-    counts, words = _count_words(_check_texts(texts), vocabulary, min_texts)
+    min_texts = check_count(min_texts, "min_texts")
+    wanted = None if vocabulary is None else check_vocabulary(vocabulary)
+    counts, words = _count_words(_check_texts(texts), wanted, min_texts)
     present = (counts > 0).astype(np.int8).toarray()
     return pd.DataFrame(present, index=texts.index, columns=words)
 
@@ -193,8 +213,11 @@ def class_tfidf(
 
     Raises
     ------
+    TypeError
+        If `texts`, `labels` or `weights` is not a Series of the right kind.
     ValueError
-        If the indices differ.
+        If the indices differ, a label is missing, a weight is not a finite number from 0 on, or
+        `top` is below 1.
 
     Notes
     -----
@@ -207,6 +230,7 @@ def class_tfidf(
     >>> class_tfidf(texts, pd.Series([0, 0, 1, 1]), top=1).to_dict()
     {0: ['wine'], 1: ['car']}
     """
+    top = check_count(top, "top")
     groups, counts, words = _words_per_group(texts, labels, weights)
     lists = [_top_words(row, words, top) for row in _class_weights(counts)]
     return pd.Series(lists, index=groups, dtype=object, name="keywords")
@@ -245,8 +269,11 @@ def distinctive_words(
 
     Raises
     ------
+    TypeError
+        If `texts`, `labels` or `weights` is not a Series of the right kind.
     ValueError
-        If the indices differ.
+        If the indices differ, a label is missing, a weight is not a finite number from 0 on, or
+        `top` is below 1.
 
     Notes
     -----
@@ -260,6 +287,7 @@ def distinctive_words(
     >>> distinctive_words(texts, pd.Series([0, 0, 1, 1]), top=2).to_dict()
     {0: ['wine', 'white'], 1: ['car', 'fast']}
     """
+    top = check_count(top, "top")
     groups, counts, words = _words_per_group(texts, labels, weights)
     share = _shares(counts)
     overall = _shares(counts.sum(axis=0, keepdims=True))
@@ -272,12 +300,9 @@ def _words_per_group(
     texts: pd.Series, labels: pd.Series, weights: pd.Series | None
 ) -> tuple[pd.Index, np.ndarray, np.ndarray]:
     """Return the groups, the table (n_groups, n_words) of counts, and the words, sorted."""
-    _check_texts(texts)
-    for name, other in (("labels", labels), ("weights", weights)):
-        if other is not None and not other.index.equals(texts.index):
-            raise ValueError(f"{name} and texts must have the same index; use {name}.reindex(...)")
-    times = np.ones(len(texts)) if weights is None else weights.to_numpy(dtype=float)
-    groups, code = np.unique(labels.to_numpy(), return_inverse=True)
+    texts = _check_texts(texts)
+    groups, code = _groups(labels, texts.index)
+    times = np.ones(len(texts)) if weights is None else _times(weights, texts.index)
     codes, distinct = pd.factorize(texts)
     counts, words = _count_words(pd.Series(distinct, dtype="str"), None, 1)
     shape = (len(groups), len(distinct))
@@ -287,30 +312,58 @@ def _words_per_group(
     return pd.Index(groups[keep], name=labels.name), table, words
 
 
-def _check_texts(texts: pd.Series) -> pd.Series:
+def _groups(labels: pd.Series, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct labels, sorted, and the place of each label among them."""
+    check_beside(labels, "labels", index)
+    gaps = labels.index[labels.isna()]
+    if len(gaps):
+        raise ValueError(f"labels is missing at index {shown(gaps)}; use -1 for texts to leave out")
+    try:
+        groups, code = np.unique(labels.to_numpy(), return_inverse=True)
+    except TypeError:
+        kinds = shown(sorted({type(v).__name__ for v in labels}))
+        raise TypeError(f"labels mixes the kinds {kinds}; make it one kind") from None
+    return groups, code
+
+
+def _times(weights: pd.Series, index: pd.Index) -> np.ndarray:
+    check_beside(weights, "weights", index)
+    if not pd.api.types.is_any_real_numeric_dtype(weights.dtype):
+        raise TypeError(f"weights must be numbers, it has the type {weights.dtype}")
+    times = weights.to_numpy(dtype=float, na_value=np.nan)
+    odd = ~np.isfinite(times) | (times < 0)
+    if odd.any():
+        raise ValueError(
+            f"weights must be finite and not negative, it holds {shown(times[odd].tolist())} "
+            f"at index {shown(index[odd])}; use 0 for texts that do not count"
+        )
+    return times
+
+
+def _check_texts(texts: object) -> pd.Series:
     if not isinstance(texts, pd.Series):
         raise TypeError(f"texts must be a pandas Series, got {type(texts).__name__}")
-    return texts.fillna("")
+    return as_texts(texts, "texts", TypeError)
 
 
 def _count_words(
-    texts: pd.Series, vocabulary: Sequence[str] | None, min_texts: int
+    texts: pd.Series, vocabulary: list[str] | None, min_texts: int
 ) -> tuple[sparse.csr_matrix, np.ndarray]:
-    counter = CountVectorizer(
-        # Words, also with a hyphen (sci-fi), but neither years nor other numbers.
-        token_pattern=r"(?u)\b[^\W\d_]{2,}(?:-[^\W\d_]+)*\b",
-        stop_words=None if vocabulary is not None else sorted(ENGLISH_STOP_WORDS),
-        vocabulary=None if vocabulary is None else [v.lower() for v in vocabulary],
-        min_df=min_texts,
-    )
+    nothing = sparse.csr_matrix((len(texts), 0)), np.array([], dtype=object)
+    if vocabulary == [] or (vocabulary is None and min_texts > len(texts)):
+        return nothing
+    if vocabulary is not None:
+        lower = [v.lower() for v in vocabulary]
+        counter = CountVectorizer(token_pattern=WORD, vocabulary=lower)
+        return counter.transform(texts), np.array(vocabulary, dtype=object)
+    stop_words = sorted(ENGLISH_STOPWORDS)
+    counter = CountVectorizer(token_pattern=WORD, stop_words=stop_words, min_df=min_texts)
     try:
-        counts = counter.fit_transform(texts)
+        return counter.fit_transform(texts), counter.get_feature_names_out()
     except ValueError as error:
-        if "vocabulary" not in str(error) and "terms remain" not in str(error):
+        if "empty vocabulary" not in str(error) and "no terms remain" not in str(error):
             raise
-        return sparse.csr_matrix((len(texts), 0)), np.array([], dtype=object)
-    names = counter.get_feature_names_out() if vocabulary is None else np.array(vocabulary, object)
-    return counts, names
+        return nothing
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recsys_interest.checks import shown
-from recsys_interest.reproducible import content_order, seeded_clone
+from recsys_interest.reproducible import check_part, content_order, seeded_clone
 
 __all__ = ["TierClassifier"]
 
@@ -90,10 +90,14 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If a column of X holds no numbers.
+            If a column of X holds no numbers, or the estimator is no classifier.
         ValueError
-            If X holds NaN or infinity, `y` is not a set of classes, or the indices differ.
+            If X holds NaN, infinity or more than single precision can hold, `y` is not a set of
+            classes, or the indices differ.
         """
+        if self.estimator is not None:
+            example = "sklearn.tree.DecisionTreeClassifier()"
+            check_part(self.estimator, "estimator", "a classifier", "predict", example)
         _check_same_index(X, y)
         _check_numeric(X)
         rows, tiers = validate_data(self, X, y, dtype=np.float64, ensure_all_finite=False)
@@ -184,12 +188,18 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(rows)
 
     def _check_finite(self, rows: npt.NDArray[np.float64]) -> None:
+        names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
         bad = ~np.isfinite(rows).all(axis=0)
         if bad.any():
-            names = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
             raise ValueError(
                 f"X holds NaN or inf in the column(s) {shown(names[bad].tolist())}; "
                 f"fill them or drop those rows"
+            )
+        large = (np.abs(rows) > np.finfo(np.float32).max).any(axis=0)
+        if large.any():
+            raise ValueError(
+                f"X holds values beyond 3.4e38, too large for the single precision of a tree, in "
+                f"the column(s) {shown(names[large].tolist())}; scale them, for example np.log1p"
             )
 
 

@@ -55,17 +55,25 @@ def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
     if ids.duplicated().any():
         twice = ids[ids.duplicated()].tolist()
         raise SchemaError(f"{name}.index has duplicates: {shown(twice)}; keep one row each")
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below
-            values = vectors.to_numpy(dtype=np.float32)
-    except (TypeError, ValueError):
-        kinds = shown(sorted(str(d) for d in set(vectors.dtypes)))
-        raise ValueError(f"{name} must be numeric, its columns have the types {kinds}") from None
+    values = _numbers(vectors, name)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
     index = pd.Index(ids.to_numpy(), name=vectors.index.name, dtype=ids.dtype)
     return pd.DataFrame(values, index=index, columns=vectors.columns).sort_index()
+
+
+def _numbers(vectors: pd.DataFrame, name: str) -> npt.NDArray[np.float32]:
+    kinds = set(vectors.dtypes)
+    try:
+        # Moments and complex numbers would be cast without an error; objects are tried one by one.
+        if not all(pd.api.types.is_any_real_numeric_dtype(k) or k in (object, bool) for k in kinds):
+            raise TypeError
+        with np.errstate(over="ignore"):  # what float32 cannot hold is reported by the caller
+            return vectors.to_numpy(dtype=np.float32)
+    except (TypeError, ValueError):
+        found = shown(sorted(str(k) for k in kinds))
+        raise ValueError(f"{name} must be numeric, its columns have the types {found}") from None
 
 
 def unit_rows(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

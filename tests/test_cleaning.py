@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -42,9 +43,17 @@ def reason_of(table, **options):
         ("timestamp", True, "unparsable_time"),
         ("timestamp", "2026-02-30", "unparsable_time"),
         ("timestamp", 1e300, "unparsable_time"),
+        ("timestamp", 10**400, "unparsable_time"),
+        ("timestamp", "now", "unparsable_time"),
+        ("timestamp", "today", "unparsable_time"),
+        ("timestamp", np.datetime64("300000-01-01", "s"), "unparsable_time"),
         ("timestamp", "2026-02-01T00:00:01Z", "future_time"),
         ("value", "many", "bad_value"),
         ("value", float("inf"), "bad_value"),
+        ("value", 10**400, "bad_value"),
+        ("value", 3 + 4j, "bad_value"),
+        ("value", True, "bad_value"),
+        ("value", pd.Timestamp("2026-01-01"), "bad_value"),
     ],
 )
 def test_every_fault_has_its_reason(column, value, reason):
@@ -202,3 +211,62 @@ def test_row_order_does_not_matter(rows, random):
     pd.testing.assert_frame_equal(
         one.rejected.reset_index(drop=True), other.rejected.reset_index(drop=True)
     )
+
+
+@pytest.mark.parametrize("column", ["event", "user_id", "text"])
+def test_categories_are_read_like_text(column):
+    table = pd.concat([raw(), raw(user_id=["bob"], event=["typo"])], ignore_index=True)
+    expected = clean_events(table, ITEMS, now=NOW)
+    found = clean_events(table.astype({column: "category"}), ITEMS, now=NOW)
+    pd.testing.assert_frame_equal(found.events, expected.events)
+    assert found.rejected["reason"].tolist() == expected.rejected["reason"].tolist()
+
+
+def test_arrow_columns_are_read_like_others():
+    table = pd.concat([raw(), raw(user_id=[None])], ignore_index=True)
+    arrow = table.convert_dtypes(dtype_backend="pyarrow")
+    found = clean_events(arrow, ITEMS.convert_dtypes(dtype_backend="pyarrow"), now=NOW)
+    pd.testing.assert_frame_equal(found.events, clean_events(table, ITEMS, now=NOW).events)
+
+
+def test_ids_that_floats_would_merge_are_refused():
+    table = pd.concat([raw(), raw(), raw()], ignore_index=True)
+    with pytest.raises(SchemaError, match="read as floats, which round ids of 2"):
+        clean_events(table.assign(user_id=[2**53, 2**53 + 1, None]), now=NOW)
+
+
+def test_half_a_surrogate_pair_is_an_error_in_ids_and_replaced_in_text():
+    with pytest.raises(SchemaError, match=r"events.user_id holds text that is not valid Unicode"):
+        clean_events(raw(user_id=pd.Series(["\udce9"], dtype=object)), now=NOW)
+    log = clean_events(raw(text=pd.Series(["a\udce9"], dtype=object)), now=NOW)
+    assert log.events["text"].tolist() == ["a?"]
+
+
+def test_an_index_named_like_a_column_is_no_obstacle():
+    table = pd.concat([raw(), raw(user_id=[None])]).set_index("user_id", drop=False)
+    assert len(clean_events(table, ITEMS, now=NOW).events) == 1
+    assert validate_events(clean_events(table, now=NOW).events).index.name is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        ({"wave": "x"}, TypeError, "the weight of 'wave' must be a number, got 'x'"),
+        ({"wave": float("inf")}, ValueError, "the weight of 'wave' must lie within"),
+        ({"wave": float("nan")}, ValueError, "the weight of 'wave' must lie within"),
+        (["wave"], TypeError, "event_weights must be a mapping, got list"),
+    ],
+)
+def test_wrong_weights_are_named(weights, error, message):
+    with pytest.raises(error, match=message):
+        clean_events(raw(), event_weights=weights)
+
+
+def test_one_long_text_does_not_widen_every_rejected_row():
+    table = pd.concat([raw(user_id=[None])] * 300, ignore_index=True)
+    table.loc[0, "text"] = "x" * 1_000_000
+    tracemalloc.start()
+    clean_events(table, now=NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000_000  # a table of fixed width would take 1.2 GB

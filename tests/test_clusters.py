@@ -311,3 +311,11 @@ def test_bad_parameters():
         InterestClusterer(reducer=PCA(9)).fit(rows)
     with pytest.raises(ValueError, match="minimum of 1 is required"):
         InterestClusterer().fit(np.empty((0, 3)))
+
+
+@pytest.mark.parametrize("part", [5, "kmeans", KMeans])
+def test_what_is_no_clusterer_is_named(part):
+    with pytest.raises(TypeError, match="estimator must be a clusterer with fit_predict, got"):
+        InterestClusterer(part).fit(cloud())
+    with pytest.raises(TypeError, match="reducer must be a transformer with fit_transform, got"):
+        InterestClusterer(reducer=part).fit(cloud())

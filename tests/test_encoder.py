@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -177,3 +179,21 @@ def test_the_real_model_equals_sentence_transformers():
     oracle = sentence_transformers.SentenceTransformer(str(encoder.files_.path), device="cpu")
     expected = oracle.encode(texts, show_progress_bar=False)
     np.testing.assert_allclose(encoder.transform(texts).to_numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_named(model, device):
+    with pytest.raises(ValueError, match=f"device '{device}' is not there; there is 'cpu'"):
+        TextEncoder(model, device=device).fit()
+
+
+def test_a_model_is_a_name_or_a_path(model, encoder):
+    vectors = TextEncoder(Path(model), progress=False).transform(TEXTS)
+    pd.testing.assert_frame_equal(vectors, encoder.transform(TEXTS))
+    with pytest.raises(TypeError, match="model must be the name of a model or a folder, got 5"):
+        TextEncoder(5).fit()
+
+
+def test_halves_of_characters_are_replaced(encoder):
+    broken = encoder.transform(["\ud800x", "tent \udfff"])
+    pd.testing.assert_frame_equal(broken, encoder.transform(["\ufffdx", "tent \ufffd"]))

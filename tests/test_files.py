@@ -75,3 +75,47 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError("half way")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user_id,item_id,timestamp,value\nu1,a,2026-01-01,5,\n", "cannot be read as csv"),
+        ("user_id,item_id\nu,a\nu,a,b\n", "line 3"),
+        ("user_id,user_id,item_id\nu,u,a\n", "the header has 'user_id' more than once"),
+    ],
+)
+def test_rows_that_do_not_fit_the_header_are_refused(tmp_path, content, message):
+    (tmp_path / "x.csv").write_text(content)
+    with pytest.raises(SchemaError, match=message):
+        read_table(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("rest", ["", "u,a,oops\n"])
+def test_a_time_means_the_same_whatever_the_other_rows_hold(tmp_path, rest):
+    (tmp_path / "x.csv").write_text("user_id,item_id,timestamp\nu,a,20260105\n" + rest)
+    log = clean_events(read_table(tmp_path / "x.csv"), now="2027-01-01")
+    assert log.events["timestamp"].tolist() == [pd.Timestamp("2026-01-05", tz="UTC")]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_carriage_returns_make_no_rows(tmp_path, ending):
+    raw = table().assign(text=["x\ry", "\r\n", ""])
+    path = write_table(raw, tmp_path / f"x.{ending}")
+    log = clean_events(read_table(path), now="2027-01-01")
+    assert sorted(log.events["text"]) == sorted(raw["text"])
+
+
+def test_mixed_kinds_can_be_written_as_parquet(tmp_path):
+    odd = pd.DataFrame({"value": [1, "many", None, {"a": 1}]}, dtype=object)
+    path = write_table(odd, tmp_path / "x.parquet")
+    assert read_table(path)["value"].tolist()[:2] == ["1", "many"]
+
+
+def test_an_unknown_encoding_and_broken_xz_are_named(tmp_path):
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    with pytest.raises(SchemaError, match="there is no encoding 'nope'"):
+        read_table(tmp_path / "x.csv", encoding="nope")
+    (tmp_path / "x.csv.xz").write_bytes(b"not xz")
+    with pytest.raises(SchemaError, match="cannot be read as csv"):
+        read_table(tmp_path / "x.csv.xz")

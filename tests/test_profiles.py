@@ -142,3 +142,23 @@ def test_check_vectors_returns_one_block_of_float32():
     vectors = check_vectors(VECTORS.iloc[::-1], "vectors")
     assert vectors.index.tolist() == ["a", "b", "blank"]
     assert vectors.to_numpy().dtype == np.float32
+
+
+@pytest.mark.parametrize("columns", [[], ["x", "y"]])
+def test_without_any_vector_nobody_has_a_profile(columns):
+    nothing = pd.DataFrame(index=[], columns=columns, dtype="float32")
+    found = InterestProfiler(half_life=2.0).fit(log([(1, "a", "like", 0, None)]), nothing)
+    assert found.profiles_.shape == (0, len(columns))
+    assert found.users_["has_profile"].tolist() == [False]
+
+
+@pytest.mark.parametrize("half_life", ["7", True, pd.Timedelta(days=7), [7]])
+def test_a_half_life_is_a_number(half_life):
+    with pytest.raises(TypeError, match="half_life must be a number of days or None"):
+        InterestProfiler(half_life=half_life).fit(log([(1, "a", "like", 0, None)]), VECTORS)
+
+
+@pytest.mark.parametrize("values", [[DAY], [DAY - DAY], [1j], ["1"]])
+def test_check_vectors_takes_real_numbers_only(values):
+    with pytest.raises(ValueError, match="vectors must be numeric, its columns have the types"):
+        check_vectors(pd.DataFrame({"x": values}), "vectors")

@@ -236,7 +236,16 @@ def test_intervals_are_reproducible():
         (lists_of(u="aba"), RELEVANT, {}, SchemaError, r"same item_id twice.*\('u', 'a'\)"),
         (LISTS.assign(rank=1), RELEVANT, {}, SchemaError, r"same rank twice.*\('ann', 1\)"),
         (LISTS.assign(rank=LISTS["rank"] - 1), RELEVANT, {}, SchemaError, "from 1 on, .* 0"),
-        (LISTS.assign(rank=LISTS["rank"] / 2), RELEVANT, {}, SchemaError, "rank holds fractions"),
+        (LISTS.assign(rank=LISTS["rank"] / 2), RELEVANT, {}, SchemaError, "rank must be .* 0.5"),
+        (
+            LISTS.assign(rank=None),
+            RELEVANT,
+            {},
+            SchemaError,
+            "rank is missing .* number them from 1",
+        ),
+        (LISTS.assign(rank=True), RELEVANT, {}, SchemaError, "rank must be whole .* holds True"),
+        (LISTS, RELEVANT, {"k": 10**30}, ValueError, "k must be at most"),
         (LISTS.assign(rank="first"), RELEVANT, {}, SchemaError, "rank must be whole .* 'first'"),
         (LISTS, RELEVANT.assign(user_id=1), {}, SchemaError, "no id can match"),
         (LISTS, RELEVANT.assign(item_id=1), {}, SchemaError, "no id can match"),
@@ -263,3 +272,23 @@ def test_evaluation_leaves_its_inputs_alone():
     evaluate_recommendations(lists, relevant, catalogue=pd.DataFrame({"item_id": [*"abcxyz"]}))
     pd.testing.assert_frame_equal(lists, LISTS)
     pd.testing.assert_frame_equal(relevant, RELEVANT)
+
+
+def test_an_index_with_the_name_of_a_column_does_no_harm():
+    named = [t.set_index("user_id", drop=False) for t in (LISTS, RELEVANT)]
+    expected = evaluate_recommendations(LISTS, RELEVANT)
+    pd.testing.assert_frame_equal(evaluate_recommendations(*named), expected)
+
+
+@pytest.mark.parametrize("kind", ["float64", "Int64", "object", "category"])
+def test_whole_ranks_of_any_type_serve(kind):
+    lists = LISTS.assign(rank=LISTS["rank"].astype(kind))
+    expected = per_user_metrics(LISTS, RELEVANT)
+    pd.testing.assert_frame_equal(per_user_metrics(lists, RELEVANT), expected)
+
+
+def test_a_large_k_is_a_k():
+    found = per_user_metrics(LISTS, RELEVANT, k=10**12)
+    np.testing.assert_array_equal(
+        found[f"recall@{10**12}"], per_user_metrics(LISTS, RELEVANT, k=100)["recall@100"]
+    )

@@ -259,3 +259,11 @@ def test_missing_user_ids_are_errors():
     fitted = PopularityRecommender().fit(log_of((1, "a")))
     with pytest.raises(SchemaError, match="user_ids is missing"):
         fitted.recommend([1, None])
+
+
+def test_switches_and_ids_of_the_wrong_kind_are_named():
+    fitted = PopularityRecommender().fit(log_of((1, "a")))
+    with pytest.raises(TypeError, match="exclude_seen must be True or False, got 'no'"):
+        fitted.recommend(exclude_seen="no")
+    with pytest.raises(TypeError, match="user_ids must be a list, .* got MultiIndex"):
+        fitted.recommend(pd.MultiIndex.from_tuples([(1, 2)]))

@@ -67,7 +67,10 @@ def test_times_of_other_zones_become_utc():
         (log(user_id=[True, False]), "events.user_id holds True/False"),
         (log(user_id=[2**80, 1]), "events.user_id exceeds 64 bits"),
         (log(timestamp=["2026-01-01", "x"]), "events.timestamp has the type str; parse it first"),
-        (log(timestamp=pd.to_datetime(["2026-01-01", None])), "events.timestamp is missing in 1"),
+        (
+            log(timestamp=pd.to_datetime(["2026-01-01", None])),
+            "events.timestamp is missing .* in 1 row",
+        ),
         (log(event=["like", None]), "events.event is missing in 1 row"),
         (log(value=["five", 3]), "events.value holds what is not a finite number: 'five'"),
         (log(value=[np.inf, 3]), "events.value holds what is not a finite number: inf"),
@@ -140,3 +143,11 @@ def test_shown_shortens_long_values_and_long_lists():
     text = shown(["x" * 1_000_000, *range(10)])
     assert len(text) < 200
     assert text.endswith("and 6 more")
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_blank_ids_are_refused_in_both_tables(blank):
+    with pytest.raises(SchemaError, match=r"items.item_id is blank in 1 row"):
+        validate_items(pd.DataFrame({"item_id": ["a", blank]}))
+    with pytest.raises(SchemaError, match=r"events.user_id is blank in 1 row"):
+        validate_events(log(user_id=["a", blank]))

@@ -128,3 +128,92 @@ def test_equal_groups_have_no_distinctive_words():
 def test_a_hyphen_holds_a_word_together_and_numbers_are_no_words():
     table = keyword_matrix(pd.Series(["Sci-Fi, film-noir (1995) 2nd a-b"]))
     assert table.columns.tolist() == ["film-noir", "sci-fi"]
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "category"])
+def test_a_missing_text_is_an_empty_one(kind):
+    texts = pd.Series(["red wine", None, "fast car"]).astype(kind)
+    labels = pd.Series([0, 0, 1])
+    for words in (class_tfidf, distinctive_words):
+        assert (
+            words(texts, labels).to_dict()
+            == words(texts.astype("str").fillna(""), labels).to_dict()
+        )
+    assert keyword_matrix(texts).iloc[1].sum() == 0
+
+
+PAIR = pd.Series(["wine", "car"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "options", "error", "message"),
+    [
+        (PAIR, [0, 1], {}, TypeError, "labels must be a Series with the index of texts, got list"),
+        (PAIR, pd.Series([0, np.nan]), {}, ValueError, "labels is missing at index 1"),
+        (PAIR, pd.Series([0, "a"]), {}, TypeError, "labels mixes the kinds 'int', 'str'"),
+        (PAIR, PAIR, {"weights": np.ones(2)}, TypeError, "weights must be a Series .* got ndarray"),
+        (PAIR, PAIR, {"weights": PAIR}, TypeError, "weights must be numbers, .* type str"),
+        (PAIR, PAIR, {"weights": pd.Series([1, np.nan])}, ValueError, "weights .* nan at index 1"),
+        (PAIR, PAIR, {"weights": pd.Series([np.inf, 1])}, ValueError, "weights .* inf at index 0"),
+        (PAIR, PAIR, {"weights": pd.Series([1, -2])}, ValueError, "weights .* -2.0 at index 1"),
+        (PAIR, PAIR, {"top": 0}, ValueError, "top must be at least 1, got 0"),
+        (PAIR, PAIR, {"top": 1.5}, TypeError, "top must be a whole number"),
+        (pd.Series([1, "a"]), PAIR, {}, TypeError, "texts must be text, it holds 'int'"),
+    ],
+)
+def test_bad_groups_are_named(texts, labels, options, error, message):
+    for words in (class_tfidf, distinctive_words):
+        with pytest.raises(error, match=message):
+            words(texts, labels, **options)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ("title", TypeError, r"fields must be a list of column names .* got 'title'"),
+        ([1], TypeError, "fields must be a list of column names"),
+        ([], ValueError, "fields is empty"),
+        (["price"], SchemaError, r"items\.price must be text, it holds 'int'"),
+    ],
+)
+def test_bad_fields_are_named(fields, error, message):
+    with pytest.raises(error, match=message):
+        item_text(ITEMS.assign(price=[1, 2, 3]), fields=fields)
+
+
+def test_a_missing_value_of_an_extra_field_is_empty():
+    table = ITEMS.assign(brand=pd.Series(["Acme", None, np.nan], dtype=object))
+    assert item_text(table, fields=["brand", "title"]).tolist() == ["Acme. Tent", "Stove", ""]
+
+
+def test_bad_settings_of_user_text_are_named():
+    events = log([(1, 7, "browse", "2026-01-01")])
+    with pytest.raises(TypeError, match="max_events must be a whole number, got 2.5"):
+        user_text(events, ITEMS, max_events=2.5)
+    with pytest.raises(TypeError, match="separator must be text like '; ', got 5"):
+        user_text(events, ITEMS, separator=5)
+
+
+def test_min_texts_above_the_number_of_texts_leaves_no_word():
+    assert keyword_matrix(PAIR, min_texts=3).shape == (2, 0)
+    assert keyword_matrix(PAIR, min_texts=2).shape == (2, 0)
+    assert keyword_matrix(PAIR, vocabulary=[]).shape == (2, 0)
+    assert keyword_matrix(PAIR[:0], vocabulary=["wine"]).shape == (0, 1)
+    with pytest.raises(ValueError, match="min_texts must be at least 1, got 0"):
+        keyword_matrix(PAIR, min_texts=0)
+    with pytest.raises(TypeError, match="min_texts must be a whole number"):
+        keyword_matrix(PAIR, min_texts=0.5)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "error", "message"),
+    [
+        (["Wine", "car", "wine"], ValueError, "the same word twice: 'Wine', 'wine'"),
+        (["wine", "red wine", "3d", "c++"], ValueError, r"never found: 'red wine', '3d', 'c\+\+'"),
+        ("wine", TypeError, "vocabulary must be a list of words, got 'wine'"),
+        (["wine", 3], TypeError, "vocabulary must be a list of words"),
+    ],
+)
+def test_bad_vocabularies_are_named(vocabulary, error, message):
+    with pytest.raises(error, match=message):
+        keyword_matrix(PAIR, vocabulary=vocabulary)

@@ -406,3 +406,18 @@ def test_bad_input_of_the_classifier():
         TierClassifier().fit(X, pd.Series([0, 1], index=["b", "a"]))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X[["n_events"]].assign(other=1.0))
+
+
+@pytest.mark.parametrize("part", ["tree", 5, SVC])
+def test_what_is_no_classifier_is_named(part):
+    with pytest.raises(TypeError, match="estimator must be a classifier with predict, got"):
+        TierClassifier(part).fit([[1.0], [2.0]], [0, 1])
+
+
+def test_values_beyond_single_precision_are_named():
+    X = pd.DataFrame({"n_events": [1.0, 2.0], "spent": [1.0, 1e300]})
+    with pytest.raises(ValueError, match=r"too large .* in the column\(s\) 'spent'; scale"):
+        TierClassifier().fit(X, [0, 1])
+    model = TierClassifier().fit(X.clip(upper=9), [0, 1])
+    with pytest.raises(ValueError, match="too large"):
+        model.predict(X)

@@ -1,0 +1,82 @@
+"""Checks of texts, labels and keywords that a caller hands in.
+
+Chapter: 02 (text and keywords).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from recsys_interest.checks import shown
+
+__all__ = [
+    "WORD",
+    "as_texts",
+    "check_beside",
+    "check_vocabulary",
+    "field_names",
+    "whole_characters",
+]
+
+#: Words, also with a hyphen (sci-fi), but neither years nor other numbers.
+WORD = r"(?u)\b[^\W\d_]{2,}(?:-[^\W\d_]+)*\b"
+
+
+def check_beside(series: object, name: str, index: pd.Index) -> None:
+    """Raise if a series does not stand beside the texts, row by row."""
+    if not isinstance(series, pd.Series):
+        kind = type(series).__name__
+        raise TypeError(f"{name} must be a Series with the index of texts, got {kind}")
+    if not series.index.equals(index):
+        raise ValueError(f"{name} and texts must have the same index; use {name}.reindex(...)")
+
+
+def as_texts(column: pd.Series, name: str, error: type[Exception]) -> pd.Series:
+    """Return a column as str, the empty text where one is missing."""
+    column = column.astype(object)  # of a categorical, too
+    column = column.where(column.notna(), "")
+    kinds = sorted({type(v).__name__ for v in column if not isinstance(v, str)})
+    if kinds:
+        raise error(f"{name} must be text, it holds {shown(kinds)}; use .astype(str)")
+    return column.map(whole_characters).astype("str")
+
+
+def whole_characters(text: str) -> str:
+    r"""Return the text with U+FFFD for halves of characters, which no file and no model can take.
+
+    >>> whole_characters("tent \ud83d") == "tent \ufffd"
+    True
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def field_names(fields: object) -> list[str]:
+    """Return the names of columns as a list, or say why they are none."""
+    names = None if isinstance(fields, str) or not isinstance(fields, Iterable) else list(fields)
+    if names is None or not all(isinstance(f, str) for f in names):
+        raise TypeError(f"fields must be a list of column names like ['title'], got {fields!r}")
+    if not names:
+        raise ValueError("fields is empty; name at least one column, for example ['title']")
+    return names
+
+
+def check_vocabulary(vocabulary: object) -> list[str]:
+    """Return the keywords as a list, or say which would never be found."""
+    single = isinstance(vocabulary, str) or not isinstance(vocabulary, Iterable)
+    words = [] if single else list(vocabulary)  # type: ignore[call-overload]
+    if single or not all(isinstance(w, str) for w in words):
+        raise TypeError(f"vocabulary must be a list of words, got {shown([vocabulary])}")
+    never = [w for w in words if not re.fullmatch(WORD, w.lower())]
+    if never:
+        raise ValueError(
+            f"vocabulary holds what is never found: {shown(never)}; a keyword is one word of two "
+            f"letters or more, without spaces, digits or signs other than a hyphen inside"
+        )
+    lower = pd.Series([w.lower() for w in words], dtype="str")
+    if lower.duplicated().any():
+        twice = [w for w, t in zip(words, lower.duplicated(keep=False), strict=True) if t]
+        raise ValueError(f"vocabulary holds the same word twice: {shown(twice)}; case is ignored")
+    return words

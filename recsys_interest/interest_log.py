@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_interest.checks import as_moment
 from recsys_interest.interest_words import (
     COMMENTS,
     DESCRIPTIONS,
@@ -26,6 +27,8 @@ from recsys_interest.interest_words import (
 from recsys_interest.schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, validate_events, validate_items
 
 __all__ = ["Dataset", "make_interest_log"]
+
+MOST_ROWS = 100_000_000
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -160,7 +163,12 @@ def make_interest_log(
     n_items = _whole("n_items", n_items, len(TOPICS))
     seed = _whole("seed", seed, 0, 2**64)
     days = _whole("days", days, 1, 36_500)
-    first_day = _first_day(start)
+    first_day = as_moment(start, "start").normalize()
+    if max(n_users * events_per_user, n_items) > MOST_ROWS:
+        raise ValueError(
+            f"n_users * events_per_user and n_items may be {MOST_ROWS:,} at most, got "
+            f"{n_users * events_per_user:,} and {n_items:,}; the log is made in memory"
+        )
     items, topics = _make_items(n_items, _stream(seed, 0))
     users = _make_users(n_users, _stream(seed, 1))
     drawn = _Draw(users, topics, n_users * events_per_user, _stream(seed, 2))
@@ -189,19 +197,6 @@ def _whole(name: str, value: int, least: int, most: int = 10**9) -> int:
     if not least <= number <= most:
         raise ValueError(f"{name} must be from {least} to {most}, got {number}")
     return number
-
-
-def _first_day(start: str | datetime) -> pd.Timestamp:
-    if not isinstance(start, (str, datetime)):
-        raise TypeError(f"start must be text or a date, got {type(start).__name__}")
-    try:
-        day = pd.Timestamp(start)
-    except ValueError:
-        day = pd.NaT
-    if pd.isna(day):
-        raise ValueError(f"start is not a date: {start!r}; write it as '2026-01-31'")
-    utc = day.tz_localize("UTC") if day.tz is None else day.tz_convert("UTC")
-    return utc.normalize()
 
 
 def _stream(seed: int, part: int) -> np.random.Generator:

@@ -307,7 +307,7 @@ def _fonts() -> dict[str, FT2Font]:
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     families = [*rcParams["font.family"], *(f for f in _WIDE_FONTS if f in installed)]
-    paths = {f: font_manager.findfont(font_manager.FontProperties([f])) for f in families}
+    paths = {f: font_manager.findfont(font_manager.FontProperties(family=[f])) for f in families}
     return {family: font_manager.get_font(path) for family, path in paths.items()}
 
 

@@ -184,5 +184,5 @@ def _check_half_life(half_life: object) -> None:
         return
     if isinstance(half_life, bool) or not isinstance(half_life, Real):
         raise TypeError(f"half_life must be a number of days or None, got {half_life!r}")
-    if not half_life > 0:
+    if not float(half_life) > 0:
         raise ValueError(f"half_life must be a positive number of days, got {half_life}")

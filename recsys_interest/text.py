@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.feature_extraction.text import ENGLISH_STOPWORDS, CountVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from recsys_interest.checks import SchemaError, check_count, check_same_ids, shown
 from recsys_interest.schema import validate_events, validate_items
@@ -356,7 +356,7 @@ def _count_words(
         lower = [v.lower() for v in vocabulary]
         counter = CountVectorizer(token_pattern=WORD, vocabulary=lower)
         return counter.transform(texts), np.array(vocabulary, dtype=object)
-    stop_words = sorted(ENGLISH_STOPWORDS)
+    stop_words = sorted(ENGLISH_STOP_WORDS)
     counter = CountVectorizer(token_pattern=WORD, stop_words=stop_words, min_df=min_texts)
     try:
         return counter.fit_transform(texts), counter.get_feature_names_out()

@@ -222,9 +222,11 @@ def test_word_tables_are_even_and_distinct() -> None:
         ({"seed": -1}, ValueError, "seed must be from 0"),
         ({"seed": None}, TypeError, "seed must be a whole number, got None"),
         ({"days": 36_501}, ValueError, "days must be from 1 to 36500, got 36501"),
-        ({"start": "soon"}, ValueError, "start is not a date: 'soon'; write it as"),
-        ({"start": ""}, ValueError, "start is not a date"),
-        ({"start": 20260101}, TypeError, "start must be text or a date, got int"),
+        ({"start": "soon"}, ValueError, "start is not a moment: 'soon'; write it like"),
+        ({"start": "now"}, ValueError, "start is not a moment: 'now'"),
+        ({"n_users": 10**9, "events_per_user": 10**9}, ValueError, "may be 100,000,000 at most"),
+        ({"start": ""}, ValueError, "start is "),
+        ({"start": 20260101}, TypeError, "start must be a datetime or text"),
     ],
 )
 def test_odd_arguments(arguments: dict[str, object], error: type[Exception], message: str) -> None:

@@ -131,7 +131,8 @@ def test_any_name_is_drawn_without_a_warning(monkeypatch, wide_fonts):
     drawn = [t.get_text() for t in ax.texts]
     assert drawn[1:] == ["$5 and \ufffd", "a b □"]
     assert drawn[0] in ({"□□ □□"} if wide_fonts == () else {"电影 音乐", "□□ □□"})
-    table = pd.DataFrame({"mean": 1.0, "ci_low": 1.0, "ci_high": 1.0}, index=list(names.values()))
+    ids = pd.Index(list(names.values()), dtype=object)
+    table = pd.DataFrame({"mean": 1.0, "ci_low": 1.0, "ci_high": 1.0}, index=ids)
     figure = Figure()
     plot_intervals(table, ax=figure.subplots())
     figure.savefig(io.BytesIO())

@@ -242,7 +242,7 @@ def test_intervals_are_reproducible():
             RELEVANT,
             {},
             SchemaError,
-            "rank is missing .* number them from 1",
+            "rank is missing .* number",
         ),
         (LISTS.assign(rank=True), RELEVANT, {}, SchemaError, "rank must be whole .* holds True"),
         (LISTS, RELEVANT, {"k": 10**30}, ValueError, "k must be at most"),

@@ -265,5 +265,5 @@ def test_switches_and_ids_of_the_wrong_kind_are_named():
     fitted = PopularityRecommender().fit(log_of((1, "a")))
     with pytest.raises(TypeError, match="exclude_seen must be True or False, got 'no'"):
         fitted.recommend(exclude_seen="no")
-    with pytest.raises(TypeError, match="user_ids must be a list, .* got MultiIndex"):
+    with pytest.raises(TypeError, match=r"user_ids must be a list, .* got MultiIndex"):
         fitted.recommend(pd.MultiIndex.from_tuples([(1, 2)]))

@@ -188,7 +188,7 @@ def test_a_missing_value_of_an_extra_field_is_empty():
 
 def test_bad_settings_of_user_text_are_named():
     events = log([(1, 7, "browse", "2026-01-01")])
-    with pytest.raises(TypeError, match="max_events must be a whole number, got 2.5"):
+    with pytest.raises(TypeError, match=r"max_events must be a whole number, got 2\.5"):
         user_text(events, ITEMS, max_events=2.5)
     with pytest.raises(TypeError, match="separator must be text like '; ', got 5"):
         user_text(events, ITEMS, separator=5)

@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ def save_folder(
     """
     folder = check_target(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+    # Not mkdtemp, whose folder only its owner may read.
+    new = folder.with_name(f".saving-{token_hex(8)}")
+    new.mkdir()
     try:
         _write_tables(new, tables)
         _write_vectors(new, vectors)

@@ -128,6 +128,12 @@ def test_rejected_rows_of_any_kind_can_be_saved(data, tmp_path):
     assert loaded.log_.rejected["reason"].tolist() == road.log_.rejected["reason"].tolist()
 
 
+def test_a_save_may_be_read_by_whom_a_new_folder_may(saved):
+    usual = saved.parent / "usual"
+    usual.mkdir()
+    assert saved.stat().st_mode == usual.stat().st_mode
+
+
 def test_no_pickle_is_written(saved):
     endings = {path.suffix for path in saved.iterdir()}
     assert endings == {".parquet", ".safetensors", ".skops", ".json"}

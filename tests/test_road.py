@@ -12,8 +12,8 @@ from recsys_interest.recommend import CosineRecommender, PopularityRecommender
 from recsys_interest.splitting import random_split
 from tests.keyword_encoder import KeywordEncoder
 
-# NDCG@10, a quarter either way of the 0.0157 and 0.172 that were measured. Random vectors reached at
-# most 0.0044 in three draws, random lists less.
+# NDCG@10, a quarter either way of the 0.0157 and 0.172 that were measured. Random vectors reached
+# at most 0.0044 in three draws, random lists less.
 COSINE = (0.0118, 0.0197)
 POPULARITY = (0.129, 0.215)
 

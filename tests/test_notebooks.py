@@ -112,6 +112,16 @@ def test_declared_data_is_the_data_that_is_loaded(chapter):
 
 
 @each_chapter
+def test_chapters_encode_in_float32(chapter):
+    # Only some processors have bfloat16, so its vectors would differ between machines.
+    from recsys_interest import TextEncoder
+
+    assert TextEncoder().dtype == "float32"
+    other = re.compile(r"dtype *= *.(bf|auto)")
+    assert not [cell for cell in code_cells(read(chapter)) if other.search(cell.source)]
+
+
+@each_chapter
 def test_no_package_function_is_written_again(chapter):
     import recsys_interest
 

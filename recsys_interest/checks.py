@@ -5,6 +5,7 @@ Chapter: 01 (behaviour logs).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -105,12 +106,12 @@ def _number(value: object) -> float:
 
 
 def valid_text(text: str) -> str:
-    r"""Return text that can be written as UTF-8; half a surrogate pair becomes a question mark.
+    r"""Return the text with U+FFFD for halves of characters, which no file and no model can take.
 
-    >>> valid_text("a\ud800")
-    'a?'
+    >>> valid_text("tent \ud83d") == "tent \ufffd"
+    True
     """
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def canonical_ids(ids: pd.Series, where: str) -> pd.Series:

@@ -5,19 +5,20 @@ Chapter: 03 (BERT features).
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import shown, valid_text
 from recsys_interest.models import DEFAULT_MODEL, ModelNotFoundError, find_model
-from recsys_interest.text_checks import whole_characters
 
 if TYPE_CHECKING:
     import torch
@@ -236,7 +237,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
                 bar.update(len(batch))
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
-        limit = self.max_tokens or _token_limit(self.tokenizer_, self.model_)
+        limit = self.max_tokens or _token_limit(self.tokenizer_, self.model_, self.files_.path)
         self.n_truncated_ = 0
         if not texts:
             return []
@@ -306,13 +307,16 @@ def _as_series(texts: Any) -> pd.Series:
     if len(bad):
         kinds = sorted({type(v).__name__ for v in bad})
         raise TypeError(f"texts must be str, got {shown(kinds)} at index {shown(bad.index)}")
-    series = series.map(whole_characters, na_action="ignore")
+    series = series.map(valid_text, na_action="ignore")
     return series.astype("str")
 
 
-def _token_limit(tokenizer: Any, model: Any) -> int:
+def _token_limit(tokenizer: Any, model: Any, folder: Path) -> int:
     positions = getattr(model.config, "max_position_embeddings", None)
-    limits = [n for n in (tokenizer.model_max_length, positions) if n and n < 1_000_000]
+    # A sentence encoder may have been trained on shorter texts than its network could take.
+    about = folder / "sentence_bert_config.json"
+    trained = json.loads(about.read_text()).get("max_seq_length") if about.is_file() else None
+    limits = [n for n in (tokenizer.model_max_length, positions, trained) if n and n < 1_000_000]
     return min(limits, default=512)
 
 

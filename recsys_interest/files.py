@@ -5,6 +5,7 @@ Chapter: 01 (behaviour logs).
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 import tempfile
@@ -72,14 +73,16 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> pd.D
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise SchemaError(f"there is no encoding {encoding!r}; try utf-8 or latin-1") from None
+    try:
         if kind == "parquet":
             return pd.read_parquet(path)
         if kind == "csv":
             return _read_csv(path, encoding)
         # JSON knows numbers from text, so the kinds are taken as they are written.
         return pd.read_json(path, lines=True, encoding=encoding, dtype=False)
-    except LookupError:
-        raise SchemaError(f"there is no encoding {encoding!r}; try utf-8 or latin-1") from None
     except UnicodeDecodeError as error:
         raise SchemaError(
             f"{path.name} is not {encoding}: byte {error.object[error.start]:#04x} at position "

@@ -90,7 +90,7 @@ class InterestPipeline(BaseEstimator):
         later window; `rule`, the reason in words where the model has one.
     clusters_ : DataFrame
         Indexed by user id, every user of the log: `cluster` (−1 for none), `name`, and
-        `similarity`, the cosine to the centre (NaN without a profile).
+        `similarity`, the cosine to the centre (NaN without a cluster).
     cluster_names_ : Series of str
         The three words that set each cluster apart most, indexed by cluster.
     cluster_keywords_ : Series of str
@@ -333,10 +333,11 @@ class InterestPipeline(BaseEstimator):
             model.fit(self.profiles_)
             labels = pd.Series(model.labels_, index=self.profiles_.index)
             self.clusters_.loc[labels.index, "cluster"] = labels
-            if model.n_clusters_:
-                nearness = model.similarity(self.profiles_)
-                own = nearness[range(len(labels)), labels.clip(lower=0)]
-                self.clusters_.loc[labels.index, "similarity"] = own
+            placed = labels[labels >= 0]
+            if len(placed):
+                nearness = model.similarity(self.profiles_.loc[placed.index])
+                own = nearness[range(len(placed)), placed]
+                self.clusters_.loc[placed.index, "similarity"] = own
         self.clusterer_ = model
         words = _cluster_words(self.log_.events, self.clusters_["cluster"], texts)
         named = [" · ".join(w[:_NAME_WORDS]) or f"cluster {label}" for label, w in words.items()]

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import shown
-from recsys_interest.text_checks import whole_characters
+from recsys_interest.checks import shown, valid_text
 from recsys_interest.vectors import check_vectors, unit_rows
 
 if TYPE_CHECKING:
@@ -313,7 +312,7 @@ def _fonts() -> dict[str, FT2Font]:
 
 def _drawable(name: str, fonts: Mapping[str, FT2Font]) -> str:
     """Return the name on one line, with a box for what no font has: matplotlib would warn."""
-    line = " ".join(whole_characters(name).split())
+    line = " ".join(valid_text(name).split())
     has = {c: any(font.get_char_index(ord(c)) for font in fonts.values()) for c in set(line)}
     return "".join(c if has[c] else "□" for c in line)
 

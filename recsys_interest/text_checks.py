@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import shown, valid_text
 
 __all__ = [
     "WORD",
@@ -18,7 +18,6 @@ __all__ = [
     "check_beside",
     "check_vocabulary",
     "field_names",
-    "whole_characters",
 ]
 
 #: Words, also with a hyphen (sci-fi), but neither years nor other numbers.
@@ -41,16 +40,7 @@ def as_texts(column: pd.Series, name: str, error: type[Exception]) -> pd.Series:
     kinds = sorted({type(v).__name__ for v in column if not isinstance(v, str)})
     if kinds:
         raise error(f"{name} must be text, it holds {shown(kinds)}; use .astype(str)")
-    return column.map(whole_characters).astype("str")
-
-
-def whole_characters(text: str) -> str:
-    r"""Return the text with U+FFFD for halves of characters, which no file and no model can take.
-
-    >>> whole_characters("tent \ud83d") == "tent \ufffd"
-    True
-    """
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return column.map(valid_text).astype("str")
 
 
 def field_names(fields: object) -> list[str]:

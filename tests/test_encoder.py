@@ -175,7 +175,12 @@ def test_the_real_model_equals_sentence_transformers():
         encoder.fit()
     except ModelNotFoundError as error:
         pytest.skip(f"needs data: the bundled weights: {error}")
-    texts = ["Toy Story (1995). adventure, animation", "Heat", "a longer text " * 20]
+    texts = [
+        "Toy Story (1995). adventure, animation",
+        "Heat",
+        "a longer text " * 20,
+        "one two " * 400,
+    ]
     oracle = sentence_transformers.SentenceTransformer(str(encoder.files_.path), device="cpu")
     expected = oracle.encode(texts, show_progress_bar=False)
     np.testing.assert_allclose(encoder.transform(texts).to_numpy(), expected, atol=1e-5)

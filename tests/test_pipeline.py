@@ -104,6 +104,15 @@ def test_all_noise_leaves_users_without_a_cluster(data):
     assert road.cluster_names_.empty
 
 
+def test_noise_is_near_no_centre(data):
+    some = InterestClusterer(DBSCAN(eps=0.25, min_samples=3))
+    clusters = make(clusterer=some).fit(data.events, data.items).clusters_
+    noise = clusters["cluster"] == -1
+    assert 0 < noise.sum() < len(clusters)
+    assert clusters.loc[noise, "similarity"].isna().all()
+    assert clusters.loc[~noise, "similarity"].between(0, 1.0001).all()
+
+
 def test_a_loaded_pipeline_gives_identical_results(road, saved):
     loaded = InterestPipeline.load(saved, trusted=TRUST)
     exact = {"check_exact": True}

@@ -3,6 +3,7 @@
     python book/build.py             execute what changed, then render
     python book/build.py --stored    render the outputs stored in notebooks/, execute nothing
     python book/build.py --refresh   execute every chapter and store the outputs in notebooks/
+    python book/build.py --refresh 03 05   the same for these chapters, and render nothing
 
 papermill executes and Jupyter Book only renders: its own execution leaves a failing cell at exit 0,
 and its cache keeps old outputs when only the package changed.
@@ -73,8 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chapters = sorted(NOTEBOOKS.glob("*.ipynb"))
         for chapter in chapters:
             _check_parameters(chapter)
-        if options.refresh:
-            _refresh(chapters, out)
+        if options.refresh is not None:
+            _refresh(_named(chapters, options.refresh), out)
+            if options.refresh:  # only these were asked for: nothing is rendered
+                return 0
         staged = _stored(chapters) if options.stored else _executed(chapters, out)
         stage(staged, out)
         render(out)
@@ -89,12 +92,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Build the book.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--stored", action="store_true", help="render the stored outputs")
-    mode.add_argument("--refresh", action="store_true", help="execute all and store the outputs")
+    mode.add_argument(
+        "--refresh",
+        nargs="*",
+        metavar="CHAPTER",
+        help="execute all chapters, or those whose names begin so, and store the outputs",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "_build", help="folder for the results")
     return parser.parse_args(arguments)
 
 
 # Chapters: what they need, and whether they must be executed
+
+
+def _named(chapters: Sequence[Path], beginnings: Sequence[str]) -> list[Path]:
+    """Return the chapters whose names begin with one of the `beginnings`; all if there is none."""
+    unknown = [b for b in beginnings if not any(c.name.startswith(b) for c in chapters)]
+    if unknown:
+        raise BuildError(f"No chapter begins with {unknown}; there is {[c.stem for c in chapters]}")
+    return [c for c in chapters if not beginnings or c.name.startswith(tuple(beginnings))]
 
 
 def _check_parameters(chapter: Path) -> None:

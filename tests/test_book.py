@@ -341,3 +341,20 @@ def test_the_digest_sees_every_file_of_the_package(mini_book):
         after = engine.digest(chapter, [])
         assert after != before, name
         before = after
+
+
+def test_single_chapters_are_refreshed_by_the_beginning_of_their_names(mini_book):
+    for number in ("00", "01"):
+        tiny_chapter(mini_book / "notebooks" / f"{number}_tiny.ipynb", "print(1 + 1)")
+    done = build(mini_book, "--refresh", "01")
+    assert done.returncode == 0, done.stderr
+    counts = [
+        nbformat.read(mini_book / "notebooks" / f"{number}_tiny.ipynb", as_version=4)
+        .cells[-1]
+        .execution_count
+        for number in ("00", "01")
+    ]
+    assert counts == [None, 2]
+    refused = build(mini_book, "--refresh", "9")
+    assert refused.returncode == 1
+    assert "No chapter begins with ['9']" in refused.stderr

@@ -1,4 +1,4 @@
-"""Checks for the exercises of the book: a verdict and a hint, never the answer.
+"""Checks for the exercises of chapter 00.
 
 Chapter: 00 (quickstart).
 """
@@ -6,34 +6,13 @@ Chapter: 00 (quickstart).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Verdict", "check_profile", "check_top_k"]
+from recsys_interest.exercises.verdict import Verdict, called, equal
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check says.
-
-    Attributes
-    ----------
-    passed : bool
-        Whether the exercise is solved.
-    hint : str
-        What to think about next; empty if it is solved.
-    """
-
-    passed: bool
-    hint: str = ""
-
-    def __repr__(self) -> str:
-        return "Right." if self.passed else f"Not yet. {self.hint}"
-
-    def __bool__(self) -> bool:
-        return self.passed
+__all__ = ["check_profile", "check_top_k"]
 
 
 def check_profile(profile: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -60,16 +39,16 @@ def check_profile(profile: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
     Not yet. Do the weights matter? A purchase should pull harder than a glance.
     """
     weights, vectors = np.array([3.0, 1.0]), np.array([[1.0, 0.0], [0.0, 1.0]])
-    found, problem = _called(profile, weights, vectors)
+    found, problem = called(profile, weights, vectors)
     if problem:
         return Verdict(False, problem)
-    if _equal(found, vectors.mean(axis=0)):
+    if equal(found, vectors.mean(axis=0)):
         return Verdict(False, "Do the weights matter? A purchase should pull harder than a glance.")
-    if _equal(found, weights @ vectors):
+    if equal(found, weights @ vectors):
         return Verdict(False, "Repeat every event ten times: should the profile grow tenfold?")
-    if not _equal(found, np.array([0.75, 0.25])):
+    if not equal(found, np.array([0.75, 0.25])):
         return Verdict(False, "Try two events by hand, with weights 3 and 1 on two unit vectors.")
-    nothing, problem = _called(profile, np.zeros(2), vectors)
+    nothing, problem = called(profile, np.zeros(2), vectors)
     if problem or nothing is not None:
         return Verdict(False, "What does it return when every weight is zero?")
     return Verdict(True)
@@ -99,7 +78,7 @@ def check_top_k(top_k: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
     """
     profile = np.array([1.0, 0.0])
     vectors = np.array([[1.0, 1.0], [9.0, 9.1], [0.5, 0.0], [-1.0, 0.0], [0.2, 0.0], [0.0, 0.0]])
-    found, problem = _called(top_k, profile, vectors, 4)
+    found, problem = called(top_k, profile, vectors, 4)
     if problem:
         return Verdict(False, problem)
     try:
@@ -117,24 +96,7 @@ def check_top_k(top_k: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
             return Verdict(False, hint)
     if rows != [2, 4, 0, 1]:
         return Verdict(False, "Draw the six rows on paper and measure their angles.")
-    everything, problem = _called(top_k, profile, vectors, 6)
+    everything, problem = called(top_k, profile, vectors, 6)
     if problem or 5 in list(everything):
         return Verdict(False, "Which direction has a row of zeros?")
     return Verdict(True)
-
-
-def _called(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
-    """Return what the reader's function returns, or a hint if it fails."""
-    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-    try:
-        with np.errstate(all="ignore"):
-            return function(*copies), ""
-    except Exception as error:  # whatever the reader's code raises is the reader's to see
-        return None, f"It raised {type(error).__name__}: {error}"
-
-
-def _equal(found: Any, expected: np.ndarray) -> bool:
-    try:
-        return bool(np.allclose(np.asarray(found, dtype=float), expected))
-    except (TypeError, ValueError):
-        return False

@@ -1,0 +1,11 @@
+"""Checks for the exercises of the book: a verdict and a hint, never the answer.
+
+One module a chapter; every check is imported from here.
+
+Chapter: 00 (quickstart).
+"""
+
+from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
+from recsys_interest.exercises.verdict import Verdict
+
+__all__ = ["Verdict", "check_profile", "check_top_k"]

@@ -14,9 +14,17 @@ from .text import item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
 from .encoder import TextEncoder as TextEncoder
 from .profiles import InterestProfiler as InterestProfiler
-from .engagement import tier_features as tier_features, tier_labels as tier_labels
+from .engagement import tier_features as tier_features
+from .label_sources import check_label_window as check_label_window
+from .label_sources import tier_labels as tier_labels
+from .engagement_rule import RfmRule as RfmRule, engagement_tiers as engagement_tiers
+from .judged_tiers import judge_tiers as judge_tiers
 from .tiers import TierClassifier as TierClassifier
+from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
+from .tier_metrics import tier_calibration as tier_calibration
+from .stability import population_stability as population_stability
 from .clusters import InterestClusterer as InterestClusterer
+from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender

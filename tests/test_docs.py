@@ -34,7 +34,9 @@ ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
     *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
     "reproducible",
-    *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
+    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
+    "stability",
+    *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

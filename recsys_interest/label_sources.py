@@ -218,7 +218,7 @@ def check_label_window(features: Any, labels: Any) -> None:
     marked = getattr(labels, "attrs", {}).get("window")
     if told is None or marked is None:
         return
-    (first, last), (begin, end) = (map(pd.Timestamp, pair) for pair in (told, marked))
+    (first, last), (begin, end) = ([as_moment(t, "window") for t in w] for w in (told, marked))
     if begin <= last and first <= end:
         source = labels.attrs.get("label_source", "of unknown source")
         raise ValueError(

@@ -58,7 +58,7 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     estimator_ : classifier
         The fitted one. If `y` held one tier only, a tree of one leaf, whatever was injected.
     selector_ : selector or None
-        The fitted one.
+        The fitted one; None if there was none, or `y` held one tier only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -134,13 +134,13 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # Folds that a part cuts from sorted rows would each hold one kind of user.
         order = order[np.random.RandomState(0).permutation(len(order))]
         rows, tiers = rows[order], tiers[order]
+        one_tier = len(self.classes_) == 1
         self.selector_ = None
-        if self.selector is not None:
+        if self.selector is not None and not one_tier:
             self.selector_ = seeded_clone(self.selector, self.random_state)
             rows = self.selector_.fit(rows, tiers).transform(rows)
             if not rows.shape[1]:
                 raise ValueError("selector keeps no feature at all; loosen it")
-        one_tier = len(self.classes_) == 1
         inner = _default_tree() if self.estimator is None or one_tier else self.estimator
         self.estimator_ = seeded_clone(inner, self.random_state)
         self.estimator_.fit(rows, tiers)

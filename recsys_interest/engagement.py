@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import as_moment, canonical_ids, check_frame, check_same_ids, shown
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.schema import event_strength, validate_events, validate_users
 
 __all__ = ["TIER_FEATURES", "tier_features"]
 
@@ -69,7 +69,7 @@ def tier_features(
         The interest of every item of the events, a topic or a cluster. Events on items whose
         interest is missing (None, NaN) are left out. Default: one row per user.
     users : DataFrame, optional
-        Profile attributes, one row per `user_id`. None of its columns is used unless named below.
+        Profile attributes, one row per `user_id` (see `validate_users`). None of its columns is used unless named below.
     profile_fields : sequence of str, default ()
         Columns of `users` to add. Attributes such as age or gender are protected in many laws; that
         is why they come in by name only.
@@ -237,11 +237,9 @@ def _with_profile(
         return out
     if users is None:
         raise ValueError(f"profile_fields={list(fields)!r} needs users=, the table they stand in")
-    table = check_frame(users, "users", ("user_id", *fields))
-    ids = canonical_ids(table["user_id"], "users.user_id")
+    table = check_frame(validate_users(users), "users", fields)
+    ids = table["user_id"]
     check_same_ids(ids, pd.Series(out.index.get_level_values(0)), "users.user_id", "events.user_id")
-    if ids.duplicated().any():
-        raise ValueError(f"users has ids more than once: {shown(ids[ids.duplicated()])}")
     table = table.set_axis(pd.Index(ids, name="user_id"))
     added = pd.concat([_numbers_of(table[field], field) for field in fields], axis=1)
     mine = added.reindex(out.index.get_level_values(0)).set_axis(out.index)

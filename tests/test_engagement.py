@@ -99,7 +99,7 @@ def test_bad_profiles_are_named():
         tier_features(LOG, profile_fields=["age"])
     with pytest.raises(TypeError, match="profile_fields must be a list of columns, got 'age'"):
         tier_features(LOG, users=USERS, profile_fields="age")
-    with pytest.raises(ValueError, match="users has ids more than once: 'bob'"):
+    with pytest.raises(ValueError, match=r"users\.user_id has duplicates: 'bob'"):
         tier_features(LOG, users=pd.concat([USERS, USERS.iloc[:1]]), profile_fields=["age"])
     with pytest.raises(ValueError, match=r"users\.age holds no number"):
         tier_features(LOG, users=USERS.assign(age=np.nan), profile_fields=["age"])

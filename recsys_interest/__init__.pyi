@@ -13,6 +13,10 @@ from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_w
 from .text import item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
 from .encoder import TextEncoder as TextEncoder
+from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
+from .pretraining import pretrain as pretrain
+from .contrastive import behaviour_pairs as behaviour_pairs
+from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
 from .engagement import tier_features as tier_features, tier_labels as tier_labels
 from .tiers import TierClassifier as TierClassifier

@@ -149,12 +149,11 @@ def pretrain(
         progress=progress,
         name="masked language model",
     )
-    return keep(
-        folder,
-        settings,
-        run,
-        lambda path: save_encoder(path, task.encoder(), tokenizer, max_tokens),
-    )
+
+    def save(path: Path) -> None:
+        save_encoder(path, task.encoder(), tokenizer, max_tokens)
+
+    return keep(folder, settings, run, save)
 
 
 def distinct_texts(texts: Iterable[str | None]) -> list[str]:

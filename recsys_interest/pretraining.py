@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -309,14 +310,34 @@ def _train_tokenizer(corpus: list[str], vocab_size: int, max_tokens: int) -> Any
     from transformers import BertTokenizer
 
     pieces = BertWordPieceTokenizer(lowercase=True, handle_chinese_chars=True)
+    alphabet, inner = _characters(pieces, corpus, vocab_size)
     pieces.train_from_iterator(
         iter(corpus),
         vocab_size=vocab_size,
         min_frequency=2,
-        special_tokens=list(SPECIAL),
+        limit_alphabet=len(alphabet),
+        initial_alphabet=alphabet,
+        # By themselves these get their numbers in the order of a hash map, which then breaks ties:
+        # another vocabulary in each process (github.com/huggingface/tokenizers/issues/1794).
+        special_tokens=[*SPECIAL, *(f"##{c}" for c in inner)],
         show_progress=False,
     )
     return BertTokenizer(vocab=pieces.get_vocab(), model_max_length=max_tokens)
+
+
+def _characters(pieces: Any, corpus: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
+    """Return the characters to start from, and those of them that stand inside of a word."""
+    anywhere: Counter[str] = Counter()
+    inside: Counter[str] = Counter()
+    for text in corpus:
+        for word, _ in pieces.pre_tokenizer.pre_tokenize_str(pieces.normalize(text)):
+            anywhere.update(word)
+            inside.update(word[1:])
+    by_count = sorted(anywhere, key=lambda c: (-anywhere[c], c))
+    # Half of the vocabulary at most, so that there is room for whole words; a character of a
+    # Chinese text is a word.
+    alphabet = by_count[: vocab_size // 2]
+    return alphabet, sorted(inside.keys() & set(alphabet))
 
 
 class _MaskedTask:

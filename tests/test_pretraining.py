@@ -70,6 +70,18 @@ def test_order_doubles_and_blanks_change_no_bit(tmp_path):
     assert not np.allclose(other.losses["held_out_loss"], one.losses["held_out_loss"])
 
 
+def test_the_vocabulary_is_the_same_every_time():
+    from recsys_interest.pretraining import _train_tokenizer
+
+    words = [f"{a}{b}{c}" for a in "abcdef" for b in "ghijkl" for c in ("ing", "ed", "炉子")]
+    corpus = [" ".join(pair) for pair in zip(words, words[1:], strict=False)]
+    found = [_train_tokenizer(corpus, 100, 16).get_vocab() for _ in range(8)]
+    assert all(vocabulary == found[0] for vocabulary in found)
+    assert {"炉", "子", "##ing"} <= set(found[0])
+    assert [found[0][t] for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")] == [0, 1, 2, 3, 4]
+    assert len(found[0]) <= 100
+
+
 @given(st.integers(1, 6), st.integers(1, 20), st.floats(0, 1), st.integers(0, 99))
 def test_masks_hide_words_only_and_ask_for_what_was_there(n, width, share, seed):
     rng = np.random.default_rng(seed)

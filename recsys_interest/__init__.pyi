@@ -2,6 +2,7 @@
 from .checks import SchemaError as SchemaError
 from .schema import event_strength as event_strength
 from .schema import validate_events as validate_events, validate_items as validate_items
+from .schema import validate_users as validate_users
 from .interest_log import make_interest_log as make_interest_log
 from .download import DownloadError as DownloadError
 from .datasets import Dataset as Dataset, list_datasets as list_datasets

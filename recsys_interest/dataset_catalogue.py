@@ -105,7 +105,9 @@ def real_data() -> Mapping[str, RealData]:
 
 def _real_data(name: str, row: dict[str, Any]) -> RealData:
     # Long texts are broken into lines in the file.
-    plain = {k: " ".join(v.split()) if isinstance(v, str) else v for k, v in row.items()}
+    plain: dict[str, Any] = {
+        k: " ".join(v.split()) if isinstance(v, str) else v for k, v in row.items()
+    }
     tables = tuple(_table(table) for table in plain.pop("tables"))
     urls = tuple(plain.pop("urls", ()))
     parse = getattr(dataset_parsers, name.replace("-", "_"))

@@ -12,7 +12,13 @@ import pytest
 
 from recsys_interest import dataset_files, dataset_parsers, datasets
 from recsys_interest.dataset_catalogue import RealData, real_data
-from recsys_interest.datasets import UNKNOWN_TIME, Dataset, load_dataset, load_tables
+from recsys_interest.datasets import (
+    UNKNOWN_TIME,
+    Dataset,
+    list_datasets,
+    load_dataset,
+    load_tables,
+)
 from recsys_interest.schema import validate_events, validate_items, validate_users
 
 each_set = pytest.mark.parametrize("name", list(real_data()))
@@ -338,3 +344,13 @@ def test_a_changed_value_in_a_folder_is_found(
     tables["ratings.csv"].to_csv(tmp_path / "copy" / "ratings.csv", index=False)
     with pytest.raises(ValueError, match=r"ratings\.csv of douban has another content"):
         datasets.load(spec, tmp_path, download=False, progress=False)
+
+
+def test_the_page_lists_what_there_is() -> None:
+    page = Path(__file__).parent.parent / "book" / "api" / "datasets.md"
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    assert rows == [
+        f"| `{d.name}` | {d.domain} | {d.events:,} | {d.users:,} | {d.items:,} | {d.timed:.0%} "
+        f"| {d.licence} |"
+        for d in list_datasets().itertuples()
+    ]

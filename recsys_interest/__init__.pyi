@@ -6,7 +6,7 @@ from .schema import validate_users as validate_users
 from .interest_log import make_interest_log as make_interest_log
 from .download import DownloadError as DownloadError
 from .datasets import Dataset as Dataset, list_datasets as list_datasets
-from .datasets import load_dataset as load_dataset
+from .datasets import load_dataset as load_dataset, load_tables as load_tables
 from .files import read_table as read_table, write_table as write_table
 from .cleaning import CleanLog as CleanLog, clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split

@@ -31,19 +31,11 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
-    *(
-        "cleaning",
-        "splitting",
-        "tokens",
-        "text_checks",
-        "text",
-        "models",
-        "word_vectors",
-        "encoder",
-        "vectors",
-        "profiles",
-    ),
+    *("checks", "schema", "files", "download", "interest_words", "interest_log"),
+    *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
+    *("cleaning", "splitting"),
+    *("tokens", "text_checks", "text"),
+    *("models", "word_vectors", "encoder", "vectors", "profiles"),
     "reproducible",
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,7 +76,7 @@ def test_the_vocabulary_is_the_same_every_time():
     from recsys_interest.pretraining import _train_tokenizer
 
     words = [f"{a}{b}{c}" for a in "abcdef" for b in "ghijkl" for c in ("ing", "ed", "炉子")]
-    corpus = [" ".join(pair) for pair in zip(words, words[1:], strict=False)]
+    corpus = [" ".join(pair) for pair in pairwise(words)]
     found = [_train_tokenizer(corpus, 100, 16).get_vocab() for _ in range(8)]
     assert all(vocabulary == found[0] for vocabulary in found)
     assert {"炉", "子", "##ing"} <= set(found[0])

@@ -69,7 +69,7 @@ def tier_features(
         The interest of every item of the events, a topic or a cluster. Events on items whose
         interest is missing (None, NaN) are left out. Default: one row per user.
     users : DataFrame, optional
-        Profile attributes, one row per `user_id` (see `validate_users`). None of its columns is used unless named below.
+        Profile attributes (see `validate_users`). None of its columns is used unless named below.
     profile_fields : sequence of str, default ()
         Columns of `users` to add. Attributes such as age or gender are protected in many laws; that
         is why they come in by name only.

@@ -12,10 +12,17 @@ from .cleaning import CleanLog as CleanLog, clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
 from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
 from .splitting import user_split as user_split
+from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
+from .tokens import stop_words as stop_words
 from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
 from .text import item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
+from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
 from .encoder import TextEncoder as TextEncoder
+from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
+from .pretraining import pretrain as pretrain
+from .contrastive import behaviour_pairs as behaviour_pairs
+from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
 from .engagement import tier_features as tier_features, tier_labels as tier_labels
 from .tiers import TierClassifier as TierClassifier

@@ -33,7 +33,10 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
-    *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
+    *("cleaning", "splitting"),
+    *("tokens", "text_checks", "text"),
+    *("models", "word_vectors", "encoder", "vectors"),
+    *("training", "pretraining", "contrastive", "profiles"),
     "reproducible",
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),

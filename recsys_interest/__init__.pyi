@@ -10,6 +10,8 @@ from .datasets import load_dataset as load_dataset, load_tables as load_tables
 from .files import read_table as read_table, write_table as write_table
 from .cleaning import CleanLog as CleanLog, clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
+from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
+from .splitting import user_split as user_split
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
 from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words

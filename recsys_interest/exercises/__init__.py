@@ -2,10 +2,24 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart).
+Chapter: 00 (quickstart), 06 (interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
+from recsys_interest.exercises.chapter_06 import (
+    check_best_split,
+    check_cross_entropy,
+    check_entropy,
+    check_weighted_kappa,
+)
 from recsys_interest.exercises.verdict import Verdict
 
-__all__ = ["Verdict", "check_profile", "check_top_k"]
+__all__ = [
+    "Verdict",
+    "check_best_split",
+    "check_cross_entropy",
+    "check_entropy",
+    "check_profile",
+    "check_top_k",
+    "check_weighted_kappa",
+]

@@ -3,7 +3,7 @@
 online-retail: learned from the tiers of June to September 2011 and the purchases before, asked for
 the tiers of September to December 2011 given the purchases before. Tier 0 buys nothing in the three
 months, tier 2 more lines than the median buyer of the first three months did. The tree and the SVM
-choose their settings by cross-validation on the first period; the default tree is `TierClassifier()`
+choose their settings by cross-validation on the first period; the default tree is the classifier
 as it comes. The RFM rule sees three of their features.
 
 interest-log with 50 events a user: features from the first half. Labels from the second half, by
@@ -42,7 +42,7 @@ TREE_GRID = {
     "min_samples_leaf": [0.005, 0.01, 0.02, 0.05],
     "class_weight": [None, "balanced"],
 }
-SVM_GRID = {"svc__C": [0.3, 1.0, 10.0], "svc__class_weight": [None, "balanced"]}
+SVM_GRID = {"svc__C": [0.3, 3.0], "svc__class_weight": [None, "balanced"]}
 
 
 def tree() -> TierClassifier:

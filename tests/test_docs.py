@@ -32,6 +32,7 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 # A module may import only from those before it.
 ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
+    *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
     "reproducible",
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),

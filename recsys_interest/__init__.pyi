@@ -13,6 +13,8 @@ from .times import parse_times as parse_times
 from .robots import RobotRule as RobotRule
 from .cleaning import clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
+from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
+from .splitting import user_split as user_split
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
 from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
@@ -25,9 +27,17 @@ from .pretraining import pretrain as pretrain
 from .contrastive import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
-from .engagement import tier_features as tier_features, tier_labels as tier_labels
+from .engagement import tier_features as tier_features
+from .label_sources import check_label_window as check_label_window
+from .label_sources import tier_labels as tier_labels
+from .engagement_rule import RfmRule as RfmRule, engagement_tiers as engagement_tiers
+from .judged_tiers import judge_tiers as judge_tiers
 from .tiers import TierClassifier as TierClassifier
+from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
+from .tier_metrics import tier_calibration as tier_calibration
+from .stability import population_stability as population_stability
 from .clusters import InterestClusterer as InterestClusterer
+from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender

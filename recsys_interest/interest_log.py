@@ -61,9 +61,13 @@ _QUANTITIES = (85, 12, 3)  # percent of purchases of 1, 2 and 3 pieces
 _HOURS = (1, 1, 0, 0, 0, 1, 2, 4, 5, 5, 5, 5, 6, 5, 4, 4, 5, 6, 8, 9, 10, 8, 4, 2)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+def _no_users() -> pd.DataFrame:
+    return pd.DataFrame({"user_id": pd.Series(dtype="str")})
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Dataset:
-    """A behaviour log with its items, and what is known about where they come from.
+    """A behaviour log with its items and users, and what is known about where they come from.
 
     Parameters
     ----------
@@ -73,6 +77,8 @@ class Dataset:
         Valid events (see `validate_events`), sorted by time.
     items : DataFrame
         Valid items (see `validate_items`).
+    users : DataFrame
+        `user_id` and what is known of a user (age, gender, ...); without rows where nothing is.
     truth : dict of str to DataFrame
         What is known beforehand: for a generated log ``users`` (user_id, interest,
         second_interest, tier) and ``items`` (item_id, topic); empty for real data.
@@ -87,6 +93,7 @@ class Dataset:
     name: str
     events: pd.DataFrame
     items: pd.DataFrame
+    users: pd.DataFrame = field(default_factory=_no_users)
     truth: dict[str, pd.DataFrame] = field(default_factory=dict)
     about: str = ""
     licence: str = ""

@@ -1,4 +1,4 @@
-"""The two tables everything speaks, events and items, and the one place that validates them.
+"""The tables everything speaks, events, items and users, and the one place that validates them.
 
 Chapter: 00 (quickstart), 01 (behaviour logs).
 """
@@ -30,6 +30,7 @@ __all__ = [
     "event_strength",
     "validate_events",
     "validate_items",
+    "validate_users",
 ]
 
 #: Columns of valid events.
@@ -149,16 +150,67 @@ def validate_items(items: pd.DataFrame) -> pd.DataFrame:
     items = check_frame(items, "items", ("item_id",))
     out = items.copy(deep=False)
     out["item_id"] = canonical_ids(items["item_id"], "items.item_id")
-    twice = out["item_id"].duplicated()
-    if twice.any():
-        raise SchemaError(
-            f"items.item_id has duplicates: {shown(out.loc[twice, 'item_id'].tolist())}; "
-            f"keep one row each: items.drop_duplicates('item_id')"
-        )
+    _check_once(out["item_id"], "items")
     for column in ITEM_COLUMNS[1:]:
         out[column] = _texts(items, column)
     extra = [c for c in items.columns if c not in ITEM_COLUMNS]
     return out[[*ITEM_COLUMNS, *extra]]
+
+
+def validate_users(users: pd.DataFrame) -> pd.DataFrame:
+    """Return the users in canonical form, or say exactly what does not fit.
+
+    Parameters
+    ----------
+    users : DataFrame
+        `user_id` (whole numbers or text, each once) and any profile attributes, such as `age` or
+        `gender`; they are handed on as they are.
+
+    Returns
+    -------
+    DataFrame
+        Same rows, order and index; `user_id` first.
+
+    Raises
+    ------
+    TypeError
+        If `users` is not a DataFrame.
+    SchemaError
+        If `user_id` is missing, doubtful or given twice, or an attribute's name is not text.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> validate_users(pd.DataFrame({"age": [31, None], "user_id": ["ann", "bob"]}))
+      user_id   age
+    0     ann  31.0
+    1     bob   NaN
+    >>> validate_users(pd.DataFrame({"user_id": ["ann", "ann"]}))
+    Traceback (most recent call last):
+        ...
+    recsys_interest.checks.SchemaError: users.user_id has duplicates: 'ann'; ...
+    """
+    users = check_frame(users, "users", ("user_id",))
+    unnamed = [c for c in users.columns if not isinstance(c, str)]
+    if unnamed:
+        raise SchemaError(f"users has columns whose names are not text: {shown(unnamed)}")
+    out = users.copy(deep=False)
+    out["user_id"] = canonical_ids(users["user_id"], "users.user_id")
+    _check_once(out["user_id"], "users")
+    return out[["user_id", *(c for c in users.columns if c != "user_id")]]
+
+
+def _check_once(ids: pd.Series, table: str) -> None:
+    twice = ids.duplicated()
+    if twice.any():
+        raise SchemaError(
+            f"{table}.{ids.name} has duplicates: {shown(ids[twice].tolist())}; "
+            f"keep one row each: {table}.drop_duplicates({ids.name!r})"
+        )
 
 
 def event_strength(

@@ -31,10 +31,16 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
-    *("cleaning", "splitting", "text_checks", "text", "models", "packed_bert", "language_model"),
-    *("vectors", "encoder", "profiles", "reproducible"),
-    *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
+    *("checks", "schema", "files", "download", "interest_words", "interest_log"),
+    *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
+    *("cleaning", "splitting"),
+    *("tokens", "text_checks", "text"),
+    *("models", "word_vectors", "packed_bert", "language_model", "vectors", "encoder"),
+    *("training", "pretraining", "contrastive", "profiles"),
+    "reproducible",
+    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
+    "stability",
+    *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

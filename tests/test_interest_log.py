@@ -237,3 +237,12 @@ def test_odd_arguments(arguments: dict[str, object], error: type[Exception], mes
 def test_numpy_numbers_are_numbers() -> None:
     log = make_interest_log(np.int64(5), np.int32(2), n_items=np.int64(8), seed=np.uint8(1))
     assert len(log.events) == 10
+
+
+def test_a_data_set_has_users_also_where_nothing_is_known_of_them(log: Dataset) -> None:
+    bare = Dataset(name="bare", events=log.events, items=log.items)
+    assert bare.users.columns.tolist() == ["user_id"]
+    assert bare.users["user_id"].dtype == log.events["user_id"].dtype
+    assert bare.users.empty
+    with pytest.raises(TypeError):
+        Dataset("bare", log.events, log.items)  # type: ignore[misc]

@@ -14,6 +14,7 @@ from recsys_interest.schema import (
     shown,
     validate_events,
     validate_items,
+    validate_users,
 )
 
 
@@ -151,3 +152,36 @@ def test_blank_ids_are_refused_in_both_tables(blank):
         validate_items(pd.DataFrame({"item_id": ["a", blank]}))
     with pytest.raises(SchemaError, match=r"events.user_id is blank in 1 row"):
         validate_events(log(user_id=["a", blank]))
+
+
+def test_users_keep_their_attributes_and_come_once():
+    raw = pd.DataFrame({"age": [31, None], "user_id": [2.0, 1.0], "tags": [["a"], None]})
+    before = raw.copy(deep=True)
+    users = validate_users(raw.set_index(pd.Index([9, 8])))
+    assert users.columns.tolist() == ["user_id", "age", "tags"]
+    assert users["user_id"].tolist() == [2, 1]
+    assert users.index.tolist() == [9, 8]
+    assert users["tags"].tolist()[0] == ["a"]
+    pd.testing.assert_frame_equal(validate_users(users), users)
+    pd.testing.assert_frame_equal(raw, before)
+    empty = validate_users(pd.DataFrame({"user_id": []}, dtype="str"))
+    assert empty.columns.tolist() == ["user_id"]
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [
+        ({"age": [1]}, r"users lacks the column\(s\) 'user_id'"),
+        ({"user_id": ["a", None]}, "users.user_id is missing in 1 row"),
+        ({"user_id": ["a", "a"]}, "users.user_id has duplicates: 'a'; keep one row each"),
+        ({"user_id": ["a"], 7: [1]}, "users has columns whose names are not text: 7"),
+    ],
+)
+def test_users_that_do_not_fit_are_named(users, message):
+    with pytest.raises(SchemaError, match=message):
+        validate_users(pd.DataFrame(users))
+
+
+def test_users_that_are_no_frame_are_a_type_error():
+    with pytest.raises(TypeError, match="users must be a pandas DataFrame, got dict"):
+        validate_users({"user_id": [1]})

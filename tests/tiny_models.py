@@ -29,7 +29,8 @@ def make_tiny_model(folder: Path, family: str, *, seed: int = 0) -> Path:
     sizes, special = FAMILIES[family]
     torch.manual_seed(seed)
     config = AutoConfig.for_model(
-        family, vocab_size=len(WORDS), initializer_range=0.5, hidden_size=16, d_model=16, dim=16, n_embd=16,
+        family, vocab_size=len(WORDS), initializer_range=0.5,
+        hidden_size=16, d_model=16, dim=16, n_embd=16,
         num_hidden_layers=2, num_layers=2, n_layer=2, n_layers=2,
         num_attention_heads=2, num_heads=2, n_head=2, n_heads=2, **sizes,
     )  # fmt: skip

@@ -15,6 +15,9 @@ from .text import item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
 from .encoder import TextEncoder as TextEncoder
 from .profiles import InterestProfiler as InterestProfiler
+from .sessions import blend_profiles as blend_profiles, last_session as last_session
+from .sessions import session_numbers as session_numbers
+from .interests import multi_interest as multi_interest
 from .engagement import tier_features as tier_features, tier_labels as tier_labels
 from .tiers import TierClassifier as TierClassifier
 from .clusters import InterestClusterer as InterestClusterer

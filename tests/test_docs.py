@@ -32,8 +32,8 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 # A module may import only from those before it.
 ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
-    *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
-    "reproducible",
+    *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors"),
+    *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),

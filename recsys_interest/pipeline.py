@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest import storage
@@ -55,7 +56,8 @@ class InterestPipeline(BaseEstimator):
     Parameters
     ----------
     encoder : object, optional
-        Has ``transform(texts)``, which returns one vector per text; `TextEncoder` by default.
+        Has ``transform(texts)``, which returns one vector per text; `TextEncoder` by default. One
+        that has to learn first, such as `WordVectors`, and has not yet, learns from the item texts.
     profiler : InterestProfiler, optional
         Makes the user vectors.
     tier_classifier : TierClassifier, optional
@@ -157,7 +159,7 @@ class InterestPipeline(BaseEstimator):
         self.log_ = clean_events(events, self.items_, now=self.now, event_weights=weights)
         _check_some_left(self.log_)
         texts = item_text(self.items_)
-        encoder = TextEncoder() if self.encoder is None else self.encoder
+        encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)
         self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
         profiler.fit(self.log_.events, self.item_vectors_)
@@ -379,6 +381,17 @@ def _without_moments(road: InterestPipeline) -> InterestPipeline:
     given = road.get_params(deep=True)
     moments = {k: v.isoformat() for k, v in given.items() if isinstance(v, date)}
     return road.set_params(**moments)
+
+
+def _ready(encoder: Any, texts: pd.Series) -> Any:
+    """Return the encoder, or a copy fitted to the texts if it has to learn and has not yet."""
+    if not hasattr(encoder, "fit"):
+        return encoder
+    try:
+        check_is_fitted(encoder)
+    except NotFittedError:
+        return clone(encoder).fit(texts)
+    return encoder
 
 
 def _one_each(vectors: Any, ids: pd.Index) -> pd.DataFrame:

@@ -31,8 +31,12 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
-    *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors"),
+    *("checks", "schema", "files", "download", "interest_words", "interest_log"),
+    *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
+    *("cleaning", "splitting"),
+    *("tokens", "text_checks", "text"),
+    *("models", "word_vectors", "encoder", "vectors"),
+    *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),

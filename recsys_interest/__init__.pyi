@@ -27,9 +27,17 @@ from .profiles import InterestProfiler as InterestProfiler
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest
-from .engagement import tier_features as tier_features, tier_labels as tier_labels
+from .engagement import tier_features as tier_features
+from .label_sources import check_label_window as check_label_window
+from .label_sources import tier_labels as tier_labels
+from .engagement_rule import RfmRule as RfmRule, engagement_tiers as engagement_tiers
+from .judged_tiers import judge_tiers as judge_tiers
 from .tiers import TierClassifier as TierClassifier
+from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
+from .tier_metrics import tier_calibration as tier_calibration
+from .stability import population_stability as population_stability
 from .clusters import InterestClusterer as InterestClusterer
+from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender

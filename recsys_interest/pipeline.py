@@ -22,7 +22,8 @@ from recsys_interest.checks import SchemaError, check_count, shown
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
-from recsys_interest.engagement import tier_features, tier_labels
+from recsys_interest.engagement import tier_features
+from recsys_interest.label_sources import tier_labels
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import CosineRecommender
 from recsys_interest.recommender import Recommender

@@ -38,7 +38,9 @@ ROAD = (
     *("models", "word_vectors", "encoder", "vectors"),
     *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
-    *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
+    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
+    "stability",
+    *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

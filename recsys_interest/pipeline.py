@@ -42,6 +42,7 @@ _KEYWORDS = 8
 _KEY_COLUMNS = {
     "events": "timestamp",
     "rejected": "reason",
+    "repairs": "repair",
     "items": "title",
     "tiers": "rule",
     "clusters": "similarity",
@@ -279,7 +280,11 @@ class InterestPipeline(BaseEstimator):
         _check_parts(Path(folder), tables, vectors, objects)
         road: InterestPipeline = objects["pipeline"]
         road.items_ = tables["items"]
-        road.log_ = CleanLog(tables["events"], tables["rejected"])
+        road.log_ = CleanLog(
+            tables["events"],
+            tables["rejected"],
+            tables["repairs"].set_index("repair")["rows"],
+        )
         road.item_vectors_, road.profiles_ = vectors["items"], vectors["profiles"]
         road.tiers_ = tables["tiers"].set_index("user_id")
         road.clusters_ = tables["clusters"].set_index("user_id")
@@ -360,6 +365,7 @@ class InterestPipeline(BaseEstimator):
         return {
             "events": self.log_.events,
             "rejected": self.log_.rejected,
+            "repairs": self.log_.repairs.reset_index(),
             "items": self.items_,
             "tiers": self.tiers_.reset_index(),
             "clusters": self.clusters_.reset_index(),

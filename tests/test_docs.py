@@ -33,6 +33,7 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
+    *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting"),
     *("tokens", "text_checks", "text"),
     *("models", "word_vectors", "encoder", "vectors"),

@@ -29,6 +29,9 @@ from .pretraining import pretrain as pretrain
 from .contrastive import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .sessions import blend_profiles as blend_profiles, last_session as last_session
+from .sessions import session_numbers as session_numbers
+from .interests import multi_interest as multi_interest
 from .engagement import tier_features as tier_features
 from .label_sources import check_label_window as check_label_window
 from .label_sources import tier_labels as tier_labels

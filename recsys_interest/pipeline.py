@@ -87,7 +87,7 @@ class InterestPipeline(BaseEstimator):
     item_vectors_ : DataFrame of float32, shape (n_items, n_features)
         Indexed by item id.
     profiles_ : DataFrame of float32, shape (n_users, n_features)
-        User vectors, indexed by user id.
+        User vectors, indexed by user id, of the users that have one.
     tiers_ : DataFrame
         Indexed by user id, every user of the log: `tier` (0 is the lowest), the activity to expect
         next; `source`, which is ``"predicted"``, or ``"constant"`` where the log is too short for a
@@ -164,7 +164,8 @@ class InterestPipeline(BaseEstimator):
         encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)
         self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
-        self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
+        profiler.fit(self.log_.events, self.item_vectors_)
+        self.profiles_ = profiler.profiles_[profiler.users_["has_profile"]]
         self._fit_tiers()
         self._fit_clusters(texts)
         self._fit_recommender()

@@ -1,11 +1,9 @@
-"""What a log looks like before anything is learned: density, skew, sessions.
+"""What a log looks like before anything is learned: density and skew.
 
 Chapter: 01 (behaviour logs).
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,7 @@ import pandas as pd
 from recsys_interest.checks import check_frame
 from recsys_interest.schema import validate_events, validate_items
 
-__all__ = ["describe_log", "gini", "session_ids"]
+__all__ = ["describe_log", "gini"]
 
 
 def gini(counts: npt.ArrayLike) -> float:
@@ -60,66 +58,6 @@ def gini(counts: npt.ArrayLike) -> float:
     x = np.ldexp(x, -np.frexp(x[-1])[1])  # the sum of huge counts would overflow
     n = len(x)
     return max(0.0, float(np.arange(1 - n, n, 2) @ x / (n * x.sum())))
-
-
-def session_ids(events: pd.DataFrame, gap: str | timedelta = "30min") -> pd.Series:
-    """Return the session of each event: a user's events without a longer pause than `gap`.
-
-    Parameters
-    ----------
-    events : DataFrame
-        Valid events (see `validate_events`).
-    gap : str or timedelta, default "30min"
-        The longest pause within a session. Half an hour is a convention of web analysis; look at
-        the pauses of your own log first.
-
-    Returns
-    -------
-    Series of int64
-        Same index; sessions are numbered from 0 by user, and of a user by time.
-
-    Raises
-    ------
-    TypeError
-        If `gap` is no length of time.
-    ValueError
-        If `gap` is negative or cannot be read.
-
-    Notes
-    -----
-    Chapter 01, "Behaviour logs".
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"user_id": ["a", "a", "a", "b"], "item_id": 1})
-    >>> log["timestamp"] = pd.to_datetime(["2026-01-01T10:00", "2026-01-01T10:30",
-    ...                                    "2026-01-01T11:01", "2026-01-01T10:00"])
-    >>> session_ids(log).tolist()
-    [0, 0, 1, 2]
-    """
-    longest = _length(gap)
-    log = validate_events(events)
-    users = pd.factorize(log["user_id"], sort=True)[0]
-    moments = log["timestamp"].astype("int64").to_numpy()  # microseconds
-    order = np.lexsort((moments, users))
-    first = np.ones(len(log), dtype=bool)
-    pause = np.diff(moments[order])
-    first[1:] = (np.diff(users[order]) != 0) | (pause > longest // pd.Timedelta("1us"))
-    session = np.empty(len(log), dtype=np.int64)
-    session[order] = np.cumsum(first) - 1
-    return pd.Series(session, index=log.index, name="session")
-
-
-def _length(gap: str | timedelta) -> pd.Timedelta:
-    if not isinstance(gap, (str, timedelta, np.timedelta64)):
-        raise TypeError(f"gap must be a length of time like '30min', got {gap!r}")
-    try:
-        length = pd.Timedelta(gap)
-    except ValueError:
-        raise ValueError(f"gap is no length of time: {gap!r}; write '30min'") from None
-    if pd.isna(length) or length < pd.Timedelta(0):
-        raise ValueError(f"gap must not be negative or missing, got {gap!r}")
-    return length
 
 
 def describe_log(events: pd.DataFrame, items: pd.DataFrame | None = None) -> pd.Series:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import auc
 
-from recsys_interest.log_statistics import describe_log, gini, session_ids
+from recsys_interest.log_statistics import describe_log, gini
 
 quick = settings(deadline=None, max_examples=50)
 counts = st.lists(st.integers(0, 1000), min_size=1, max_size=30).filter(any)
@@ -63,51 +63,6 @@ def test_gini_of_huge_counts():
 def test_odd_counts_are_errors(bad, message):
     with pytest.raises(ValueError, match=message):
         gini(bad)
-
-
-# Sessions
-
-
-def test_a_session_ends_after_a_longer_pause_than_the_gap():
-    log = make_log([0, 30, 61, 61, 1000])
-    assert session_ids(log).tolist() == [0, 0, 1, 1, 2]
-    assert session_ids(log, "31min").tolist() == [0, 0, 0, 0, 1]
-    assert session_ids(log, pd.Timedelta(0)).tolist() == [0, 1, 2, 2, 3]
-    assert session_ids(log, "60D").tolist() == [0] * 5
-
-
-@quick
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 200)), max_size=30),
-    gap=st.integers(0, 60),
-    seed=st.integers(0, 99),
-)
-def test_sessions_of_any_log(rows, gap, seed):
-    log = make_log([m for _, m in rows], users=np.array([u for u, _ in rows], dtype=int))
-    ids = session_ids(log, pd.Timedelta(minutes=gap))
-    assert ids.index.equals(log.index)
-    assert sorted(set(ids)) == list(range(ids.nunique()))
-    for user, mine in log.groupby("user_id"):
-        last, session = None, None
-        for row in mine.sort_values("timestamp", kind="stable").index:
-            at = rows[row][1]
-            assert last is None or (ids[row] == session) == (at - last <= gap), user
-            last, session = at, ids[row]
-    together = log.assign(session=ids).groupby("session")["user_id"].nunique()
-    assert (together == 1).all()
-    shuffled = log.sample(frac=1, random_state=seed)
-    pd.testing.assert_series_equal(
-        session_ids(shuffled, pd.Timedelta(minutes=gap)).sort_index(), ids
-    )
-
-
-@pytest.mark.parametrize(
-    ("gap", "error"),
-    [(30, TypeError), (None, TypeError), ("soon", ValueError), ("-1min", ValueError)],
-)
-def test_an_odd_gap_is_an_error(gap, error):
-    with pytest.raises(error, match="gap "):
-        session_ids(make_log([0]), gap)
 
 
 # The whole log

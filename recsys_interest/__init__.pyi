@@ -12,9 +12,13 @@ from .cleaning import CleanLog as CleanLog, clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
-from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
-from .text import item_text as item_text
-from .text import keyword_matrix as keyword_matrix, user_text as user_text
+from .text import item_text as item_text, user_text as user_text
+from .keywords import class_tfidf as class_tfidf, distinctive_words as distinctive_words
+from .keywords import keyword_matrix as keyword_matrix
+from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights as keyword_weights
+from .chat import ChatEndpoint as ChatEndpoint
+from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
+from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
 from .encoder import TextEncoder as TextEncoder
 from .profiles import InterestProfiler as InterestProfiler

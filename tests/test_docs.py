@@ -37,7 +37,7 @@ ROAD = (
     *("cleaning", "splitting"),
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
-    *("models", "word_vectors", "encoder", "vectors"),
+    *("models", "word_vectors", "packed_bert", "language_model", "vectors", "encoder"),
     *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),

@@ -15,6 +15,8 @@ from .cleaning import clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
 from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
 from .splitting import user_split as user_split
+from .log_statistics import describe_log as describe_log, gini as gini
+from .log_statistics import session_ids as session_ids
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
 from .text import item_text as item_text, user_text as user_text

@@ -34,7 +34,7 @@ ROAD = (
     *("checks", "schema", "files", "download", "interest_words", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
-    *("cleaning", "splitting"),
+    *("cleaning", "splitting", "log_statistics"),
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
     *("models", "word_vectors", "packed_bert", "language_model", "vectors", "encoder"),

@@ -4,7 +4,7 @@ online-retail: learned from the tiers of June to September 2011 and the purchase
 the tiers of September to December 2011 given the purchases before. Tier 0 buys nothing in the three
 months, tier 2 more lines than the median buyer of the first three months did. The tree and the SVM
 choose their settings by cross-validation on the first period; the default tree is the classifier
-as it comes. The RFM rule sees three of their features.
+as it comes. The RFM rule sees three of their features. The same is asked at three earlier moments.
 
 interest-log with 50 events a user: features from the first half. Labels from the second half, by
 the strength of what was done, half of the users in the lowest tier and a quarter in each other: the
@@ -35,7 +35,8 @@ from recsys_interest import (
     tier_labels,
 )
 
-FIRST, SECOND = (pd.Timestamp(day, tz="UTC") for day in ("2011-06-09", "2011-09-09"))
+FIRST = pd.Timestamp("2011-06-09", tz="UTC")
+EARLIER = [pd.Timestamp(f"2011-0{month}-09", tz="UTC") for month in (3, 4, 5)]
 HALF = pd.Timestamp("2026-04-01", tz="UTC")
 TREE_GRID = {
     "max_depth": [3, 4, 6, 8],
@@ -74,8 +75,13 @@ def svm() -> TierClassifier:
     )
 
 
-def periods() -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]:
-    """Return features and later tiers of online-retail at two moments.
+def periods(first: pd.Timestamp = FIRST) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]:
+    """Return features and later tiers of online-retail at a moment and three months later.
+
+    Parameters
+    ----------
+    first : Timestamp
+        The first moment.
 
     Returns
     -------
@@ -85,13 +91,14 @@ def periods() -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]:
     events = load_dataset("online-retail").events
     events = events.assign(value=events["value"] * events["price"])
     bought = events[events["event"] == "purchase"]
-    in_first = bought[bought["timestamp"].between(FIRST, SECOND, inclusive="left")]
+    second, last = (first + pd.DateOffset(months=months) for months in (3, 6))
+    in_first = bought[bought["timestamp"].between(first, second, inclusive="left")]
     median = in_first.groupby("user_id").size().median()
     cuts = [np.floor(median) + 1]
     out = []
-    for start, end in ((FIRST, SECOND), (SECOND, None)):
+    for start, end in ((first, second), (second, last + pd.Timedelta(days=1))):
         X = tier_features(events[events["timestamp"] < start], until=start)
-        known = bought if end is None else bought[bought["timestamp"] < end]
+        known = bought[bought["timestamp"] < end]
         out += [X, tier_labels(known, start=start, cuts=cuts, users=X.index)]
     return out[0], out[1], out[2], out[3]
 
@@ -150,6 +157,21 @@ def run() -> dict[str, float]:
                 )
         for name, value in table["value"].items():
             out[f"{metric}_{name}"] = round(float(value), 4)
+    wins: dict[str, list[int]] = {"tree": [], "svm": []}
+    for moment in (*EARLIER, FIRST):
+        X, y, X_new, y_new = periods(moment)
+        found = {
+            name: pd.Series(model.fit(X, y).predict(X_new), index=X_new.index)
+            for name, model in {"tree": tree(), "svm": svm(), "rfm": RfmRule()}.items()
+        }
+        table = evaluate_tiers(y_new, found, reference="rfm").xs("macro_f1", level="metric")
+        print(f"macro_f1, learned at {moment.date()}\n{table.round(3).to_string()}")
+        for name, signs in wins.items():
+            low, high = table.loc[name, ["difference_low", "difference_high"]]
+            signs.append(int(low > 0) - int(high < 0))
+    for name, signs in wins.items():
+        out[f"{name}_beats_rfm_of_4"] = signs.count(1)
+        out[f"{name}_loses_to_rfm_of_4"] = signs.count(-1)
     for name, weights in (("kappa_planted", "quadratic"), ("kappa_planted_linear", "linear")):
         row = kappa_of_planted(weights)
         print(f"{name}: {row['kappa']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]")

@@ -21,6 +21,7 @@ from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_w
 from .text import item_text as item_text
 from .text import keyword_matrix as keyword_matrix, user_text as user_text
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
 from .pretraining import pretrain as pretrain

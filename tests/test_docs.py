@@ -31,7 +31,8 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "interest_words", "interest_log", "datasets"),
+    *("checks", "schema", "files", "download", "seeded", "interest_words"),
+    *("interest_texts", "interest_users", "interest_events", "interest_log", "datasets"),
     *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
     "reproducible",
     *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),

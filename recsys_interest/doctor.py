@@ -141,7 +141,7 @@ def _data() -> Finding:
 
 
 def _cache() -> Finding:
-    from recsys_interest.datasets import cache_folder
+    from recsys_interest.dataset_files import cache_folder
 
     folder = cache_folder()
     try:

@@ -99,9 +99,7 @@ DOMAIN_EVENTS: dict[str, dict[str, tuple[int, int, int]]] = {
 _KINDS = tuple(sorted(EVENT_WEIGHTS))
 _ACTIVITY = np.array([1, 2, 4])  # of a casual, a regular and a devoted user
 #: Percent of ratings that are 1, 2, 3, 4 and 5: off topic, then in topic by tier.
-_RATINGS = np.array(
-    [(30, 35, 25, 8, 2), (2, 6, 22, 40, 30), (0, 4, 16, 42, 38), (0, 0, 0, 40, 60)]
-)
+_RATINGS = np.array([(30, 35, 25, 8, 2), (2, 6, 22, 40, 30), (0, 4, 16, 42, 38), (0, 0, 0, 40, 60)])
 _SCORES = np.array([30, 45, 60, 75])  # least points of 100, off topic, then in topic by tier
 _QUANTITIES = np.array((85, 12, 3))  # percent of purchases of 1, 2 and 3 pieces
 #: Percent of events in each hour of the day: quiet at night, a peak after work.

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest import storage
@@ -21,7 +22,8 @@ from recsys_interest.checks import SchemaError, check_count, shown
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
-from recsys_interest.engagement import tier_features, tier_labels
+from recsys_interest.engagement import tier_features
+from recsys_interest.label_sources import tier_labels
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import CosineRecommender
 from recsys_interest.recommender import Recommender
@@ -40,6 +42,7 @@ _KEYWORDS = 8
 _KEY_COLUMNS = {
     "events": "timestamp",
     "rejected": "reason",
+    "repairs": "repair",
     "items": "title",
     "tiers": "rule",
     "clusters": "similarity",
@@ -55,7 +58,8 @@ class InterestPipeline(BaseEstimator):
     Parameters
     ----------
     encoder : object, optional
-        Has ``transform(texts)``, which returns one vector per text; `TextEncoder` by default.
+        Has ``transform(texts)``, which returns one vector per text; `TextEncoder` by default. One
+        that has to learn first, such as `WordVectors`, and has not yet, learns from the item texts.
     profiler : InterestProfiler, optional
         Makes the user vectors.
     tier_classifier : TierClassifier, optional
@@ -157,7 +161,7 @@ class InterestPipeline(BaseEstimator):
         self.log_ = clean_events(events, self.items_, now=self.now, event_weights=weights)
         _check_some_left(self.log_)
         texts = item_text(self.items_)
-        encoder = TextEncoder() if self.encoder is None else self.encoder
+        encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)
         self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
         self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
@@ -275,7 +279,11 @@ class InterestPipeline(BaseEstimator):
         _check_parts(Path(folder), tables, vectors, objects)
         road: InterestPipeline = objects["pipeline"]
         road.items_ = tables["items"]
-        road.log_ = CleanLog(tables["events"], tables["rejected"])
+        road.log_ = CleanLog(
+            tables["events"],
+            tables["rejected"],
+            tables["repairs"].set_index("repair")["rows"],
+        )
         road.item_vectors_, road.profiles_ = vectors["items"], vectors["profiles"]
         road.tiers_ = tables["tiers"].set_index("user_id")
         road.clusters_ = tables["clusters"].set_index("user_id")
@@ -356,6 +364,7 @@ class InterestPipeline(BaseEstimator):
         return {
             "events": self.log_.events,
             "rejected": self.log_.rejected,
+            "repairs": self.log_.repairs.reset_index(),
             "items": self.items_,
             "tiers": self.tiers_.reset_index(),
             "clusters": self.clusters_.reset_index(),
@@ -378,6 +387,17 @@ def _without_moments(road: InterestPipeline) -> InterestPipeline:
     given = road.get_params(deep=True)
     moments = {k: v.isoformat() for k, v in given.items() if isinstance(v, date)}
     return road.set_params(**moments)
+
+
+def _ready(encoder: Any, texts: pd.Series) -> Any:
+    """Return the encoder, or a copy fitted to the texts if it has to learn and has not yet."""
+    if not hasattr(encoder, "fit"):
+        return encoder
+    try:
+        check_is_fitted(encoder)
+    except NotFittedError:
+        return clone(encoder).fit(texts)
+    return encoder
 
 
 def _one_each(vectors: Any, ids: pd.Index) -> pd.DataFrame:

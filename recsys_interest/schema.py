@@ -1,15 +1,16 @@
-"""The two tables everything speaks, events and items, and the one place that validates them.
+"""The tables everything speaks, events, items and users, and the one place that validates them.
 
 Chapter: 00 (quickstart), 01 (behaviour logs).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recsys_interest.checks import (
@@ -23,6 +24,7 @@ from recsys_interest.checks import (
 )
 
 __all__ = [
+    "COUNTED_KINDS",
     "EVENT_COLUMNS",
     "EVENT_WEIGHTS",
     "ITEM_COLUMNS",
@@ -30,6 +32,7 @@ __all__ = [
     "event_strength",
     "validate_events",
     "validate_items",
+    "validate_users",
 ]
 
 #: Columns of valid events.
@@ -38,6 +41,7 @@ EVENT_COLUMNS = ("user_id", "item_id", "event", "timestamp", "value", "text")
 ITEM_COLUMNS = ("item_id", "title", "description", "tags", "category", "language")
 
 TIMESTAMP_DTYPE = "datetime64[us, UTC]"
+_FIRST, _LAST = -62_135_596_800, 253_402_300_800  # seconds from 1970 to the years 1 and 10000
 LARGEST_WEIGHT = 1e6  # sums of larger ones lose the small ones
 
 #: Default worth of one event of each kind. The order of the kinds is common sense (a purchase says
@@ -59,6 +63,12 @@ EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "purchase": 5.0,
         "return": -5.0,  # takes back a purchase
     }
+)
+
+#: Kinds of event whose `value` counts: how many times, or how many pieces. Without a value it is
+#: one. The other kinds happen once, or have a rating or a score.
+COUNTED_KINDS = frozenset(
+    ("impression", "browse", "search", "play", "comment", "share", "purchase", "return")
 )
 
 
@@ -149,27 +159,82 @@ def validate_items(items: pd.DataFrame) -> pd.DataFrame:
     items = check_frame(items, "items", ("item_id",))
     out = items.copy(deep=False)
     out["item_id"] = canonical_ids(items["item_id"], "items.item_id")
-    twice = out["item_id"].duplicated()
-    if twice.any():
-        raise SchemaError(
-            f"items.item_id has duplicates: {shown(out.loc[twice, 'item_id'].tolist())}; "
-            f"keep one row each: items.drop_duplicates('item_id')"
-        )
+    _check_once(out["item_id"], "items")
     for column in ITEM_COLUMNS[1:]:
         out[column] = _texts(items, column)
     extra = [c for c in items.columns if c not in ITEM_COLUMNS]
     return out[[*ITEM_COLUMNS, *extra]]
 
 
+def validate_users(users: pd.DataFrame) -> pd.DataFrame:
+    """Return the users in canonical form, or say exactly what does not fit.
+
+    Parameters
+    ----------
+    users : DataFrame
+        `user_id` (whole numbers or text, each once) and any profile attributes, such as `age` or
+        `gender`; they are handed on as they are.
+
+    Returns
+    -------
+    DataFrame
+        Same rows, order and index; `user_id` first.
+
+    Raises
+    ------
+    TypeError
+        If `users` is not a DataFrame.
+    SchemaError
+        If `user_id` is missing, doubtful or given twice, or an attribute's name is not text.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> validate_users(pd.DataFrame({"age": [31, None], "user_id": ["ann", "bob"]}))
+      user_id   age
+    0     ann  31.0
+    1     bob   NaN
+    >>> validate_users(pd.DataFrame({"user_id": ["ann", "ann"]}))
+    Traceback (most recent call last):
+        ...
+    recsys_interest.checks.SchemaError: users.user_id has duplicates: 'ann'; ...
+    """
+    users = check_frame(users, "users", ("user_id",))
+    unnamed = [c for c in users.columns if not isinstance(c, str)]
+    if unnamed:
+        raise SchemaError(f"users has columns whose names are not text: {shown(unnamed)}")
+    out = users.copy(deep=False)
+    out["user_id"] = canonical_ids(users["user_id"], "users.user_id")
+    _check_once(out["user_id"], "users")
+    return out[["user_id", *(c for c in users.columns if c != "user_id")]]
+
+
+def _check_once(ids: pd.Series, table: str) -> None:
+    twice = ids.duplicated()
+    if twice.any():
+        raise SchemaError(
+            f"{table}.{ids.name} has duplicates: {shown(ids[twice].tolist())}; "
+            f"keep one row each: {table}.drop_duplicates({ids.name!r})"
+        )
+
+
 def event_strength(
     events: pd.DataFrame,
     weights: Mapping[str, float] | None = None,
     neutral_rating: float = 3.0,
+    *,
+    counts: str = "log2",
 ) -> pd.Series:
     r"""Return how much each event says for (+) or against (−) an interest.
 
     .. math:: s_e = w_{\mathrm{kind}(e)} \cdot
-        \begin{cases} (v_e - v_0) / 2 & \text{for ratings} \\ 1 & \text{otherwise} \end{cases}
+        \begin{cases} (v_e - v_0) / 2 & \text{for ratings} \\
+        \log_2(1 + v_e) & \text{for counts, where } v_e = 1 \text{ if there is no value} \\
+        1 & \text{otherwise} \end{cases}
 
     Parameters
     ----------
@@ -178,7 +243,12 @@ def event_strength(
     weights : mapping of str to float, optional
         Weight of each event kind; the kinds given here override or extend `EVENT_WEIGHTS`.
     neutral_rating : float, default 3.0
-        The rating :math:`v_0` that says nothing either way, in the unit of the ratings.
+        The rating :math:`v_0` that says nothing either way, in the unit of the ratings. Ratings
+        above it speak for an interest, ratings below it against one.
+    counts : {"log2", "linear", "ignore"}, default "log2"
+        What the value of the `COUNTED_KINDS` does. ``"log2"`` lets it saturate: one play counts 1,
+        three count 2, seven count 3, and a song that ran a thousand times does not drown a user's
+        other interests. ``"linear"`` multiplies by it, ``"ignore"`` leaves it out.
 
     Returns
     -------
@@ -189,10 +259,13 @@ def event_strength(
     ------
     SchemaError
         If an event kind has no weight.
+    ValueError
+        If `counts` is none of the three, or `neutral_rating` is not finite.
 
     Notes
     -----
-    Chapter 05, "User profiles".
+    Chapter 05, "User profiles". A logarithm of implicit counts is the second confidence of Hu,
+    Koren and Volinsky (2008), "Collaborative filtering for implicit feedback datasets", eq. (6).
 
     Examples
     --------
@@ -200,12 +273,17 @@ def event_strength(
     >>> log = pd.DataFrame({"event": ["rate", "rate", "like"], "value": [5.0, 1.0, None]})
     >>> event_strength(log).tolist()
     [3.0, -3.0, 3.0]
+    >>> plays = pd.DataFrame({"event": ["play"] * 3, "value": [None, 1, 3]})
+    >>> event_strength(plays).tolist()
+    [2.0, 2.0, 4.0]
     """
     check_frame(events, "events", ("event", "value"))
     if isinstance(neutral_rating, bool) or not isinstance(neutral_rating, Real):
         raise TypeError(f"neutral_rating must be a number, got {neutral_rating!r}")
     if not np.isfinite(float(neutral_rating)):
         raise ValueError(f"neutral_rating must be finite, got {neutral_rating!r}")
+    if counts not in _SATURATION:
+        raise ValueError(f"counts must be {shown(_SATURATION)}, got {counts!r}")
     table = weights_of(weights)
     weight = events["event"].map(table).astype(float)
     unknown = weight.isna()
@@ -215,9 +293,19 @@ def event_strength(
             f"events.event has kinds without a weight: {shown(kinds)}; "
             f"pass a weight for each, for example {{{shown(kinds[:1])}: 1.0}}"
         )
-    rated = (events["event"] == "rate").to_numpy()
-    scale = np.where(rated, (events["value"].to_numpy(dtype=float) - neutral_rating) / 2, 1.0)
-    return weight * np.nan_to_num(scale)  # a rating without a value says nothing
+    value = events["value"].to_numpy(dtype=float)
+    # A rating without a value says nothing; a count without one is one, a count below zero none.
+    rated = np.nan_to_num((value - neutral_rating) / 2)
+    counted = _SATURATION[counts](np.where(np.isnan(value), 1.0, np.maximum(value, 0.0)))
+    is_rating, is_count = events["event"] == "rate", events["event"].isin(COUNTED_KINDS)
+    return weight * np.where(is_rating, rated, np.where(is_count, counted, 1.0))
+
+
+_SATURATION: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "log2": lambda count: np.log2(1.0 + count),
+    "linear": lambda count: count,
+    "ignore": np.ones_like,
+}
 
 
 def weights_of(weights: Mapping[str, float] | None) -> dict[str, float]:
@@ -271,7 +359,11 @@ def in_utc(times: pd.Series) -> pd.Series:
     Years outside 1 to 9999, which cannot be written down, become NaT.
     """
     if times.dt.unit != "ns":  # nanoseconds do not reach that far
-        times = times.where(times.dt.year.between(1, 9999))
+        ticks = times.array.asi8
+        per_second = {"s": 1, "ms": 1000, "us": 1_000_000}[times.dt.unit]
+        far = (ticks < _FIRST * per_second) | (ticks >= _LAST * per_second)
+        if far.any():  # NaT counts as far, too
+            times = times.mask(far)
     zoned = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     return zoned.astype(TIMESTAMP_DTYPE)
 

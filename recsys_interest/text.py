@@ -15,12 +15,12 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 from recsys_interest.checks import SchemaError, check_count, check_same_ids, shown
 from recsys_interest.schema import validate_events, validate_items
 from recsys_interest.text_checks import (
-    WORD,
     as_texts,
     check_beside,
     check_vocabulary,
     field_names,
 )
+from recsys_interest.tokens import WORD
 
 __all__ = ["class_tfidf", "distinctive_words", "item_text", "keyword_matrix", "user_text"]
 

@@ -11,17 +11,15 @@ from collections.abc import Iterable
 import pandas as pd
 
 from recsys_interest.checks import shown, valid_text
+from recsys_interest.tokens import WORD
 
 __all__ = [
-    "WORD",
     "as_texts",
     "check_beside",
     "check_vocabulary",
     "field_names",
+    "text_series",
 ]
-
-#: Words, also with a hyphen (sci-fi), but neither years nor other numbers.
-WORD = r"(?u)\b[^\W\d_]{2,}(?:-[^\W\d_]+)*\b"
 
 
 def check_beside(series: object, name: str, index: pd.Index) -> None:
@@ -41,6 +39,14 @@ def as_texts(column: pd.Series, name: str, error: type[Exception]) -> pd.Series:
     if kinds:
         raise error(f"{name} must be text, it holds {shown(kinds)}; use .astype(str)")
     return column.map(valid_text).astype("str")
+
+
+def text_series(texts: object) -> pd.Series:
+    """Return texts as a Series of str, the empty text where one is missing; an index is kept."""
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise TypeError(f"give a list of texts, not {shown([texts])}")
+    series = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
+    return as_texts(series, "texts", TypeError)
 
 
 def field_names(fields: object) -> list[str]:

@@ -41,6 +41,20 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the chapters, which take longest, each for itself; keep other files together."""
+    for item in items:
+        name = "" if (chapter := _chapter(item)) is None else f"-{chapter.stem}"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{name}"))
+    items.sort(key=lambda item: _chapter(item) is None)
+
+
+def _chapter(item: pytest.Item) -> Path | None:
+    given = getattr(item, "callspec", None)
+    return None if given is None else given.params.get("chapter")
+
+
 @pytest.fixture(scope="session")
 def require_data() -> Callable[[str], Any]:
     """Return a function that loads a data set by name, or skips the test with `needs data`."""

@@ -17,12 +17,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from recsys_interest import datasets
+from recsys_interest import dataset_files, datasets
+from recsys_interest.dataset_catalogue import RealData, real_data
+from recsys_interest.dataset_parsers import film_title
 from recsys_interest.datasets import (
-    REAL_DATA,
     Dataset,
-    RealData,
-    Table,
     list_datasets,
     load_dataset,
 )
@@ -30,7 +29,7 @@ from recsys_interest.download import DownloadError
 from recsys_interest.interest_log import make_interest_log
 from recsys_interest.schema import validate_events, validate_items
 
-SPEC = REAL_DATA["movielens-small"]
+SPEC = real_data()["movielens-small"]
 
 # The real data in small: the same three files, with every oddity that the parser must handle.
 FILES = {
@@ -58,8 +57,8 @@ def small_spec(*urls: str) -> RealData:
     tables = []
     for table in SPEC.tables:
         unchecked = dataclasses.replace(table, rows=-1)
-        frame = datasets._read_csv(unchecked, FILES[table.file].encode())
-        fingerprint = datasets._fingerprint(frame)
+        frame = dataset_files.read_csv(unchecked, FILES[table.file].encode())
+        fingerprint = dataset_files.fingerprint(frame)
         tables.append(dataclasses.replace(table, rows=len(frame), fingerprint=fingerprint))
     return dataclasses.replace(SPEC, tables=tuple(tables), urls=urls)
 
@@ -105,7 +104,7 @@ def no_shared_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(spec: RealData, cache: Path, *, download: bool = True) -> Dataset:
-    return datasets._load(spec, cache, download=download, progress=False)
+    return datasets.load(spec, cache, download=download, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +319,7 @@ def test_the_second_time_needs_no_network(
 ) -> None:
     spec = small_spec(site("a.zip", zip_bytes(FILES)))
     first = load(spec, cache)
-    monkeypatch.setattr(datasets, "fetch", None)  # calling it would be an error
+    monkeypatch.setattr(dataset_files, "fetch", None)  # calling it would be an error
     second = load(spec, cache)
     pd.testing.assert_frame_equal(first.events, second.events)
 
@@ -347,7 +346,7 @@ def test_the_licence_is_shown_before_a_download(
     no_shared_data: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="recsys_interest.datasets"):
+    with caplog.at_level(logging.WARNING, logger="recsys_interest.dataset_files"):
         load(small_spec(site("a.zip", zip_bytes(FILES))), cache)
     assert "downloading movielens-small; its licence: GroupLens: research use" in caplog.text
 
@@ -395,7 +394,7 @@ def test_found_nowhere_lists_every_place_and_the_fix(
 def test_no_download_uses_no_network(
     cache: Path, no_shared_data: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "fetch", None)
+    monkeypatch.setattr(dataset_files, "fetch", None)
     with pytest.raises(FileNotFoundError, match="RECSYS_INTEREST_DATA: not set") as caught:
         load_dataset("movielens-small", cache_dir=cache, download=False)
     assert "- web: not asked, because download=False" in str(caught.value)
@@ -405,26 +404,28 @@ def test_no_download_uses_no_network(
 def test_the_cache_folder(
     cache: Path, no_shared_data: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert datasets.cache_folder(cache) == cache
+    assert dataset_files.cache_folder(cache) == cache
     monkeypatch.setenv("RECSYS_INTEREST_CACHE", str(cache / "named"))
-    assert datasets.cache_folder(None) == cache / "named"
+    assert dataset_files.cache_folder(None) == cache / "named"
     monkeypatch.delenv("RECSYS_INTEREST_CACHE")
-    assert datasets.cache_folder(None).name == "recsys_interest"
+    assert dataset_files.cache_folder(None).name == "recsys_interest"
 
 
 def test_list_datasets(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def available() -> list[str]:
-        return list_datasets()["available"].tolist()
+        places = list_datasets().set_index("name")["available"]
+        return places[["interest-log", "movielens-small", "goodbooks"]].tolist()
 
     monkeypatch.setenv("RECSYS_INTEREST_DATA", str(tmp_path))
     monkeypatch.setenv("RECSYS_INTEREST_CACHE", str(cache))
-    assert available() == ["generated", "download"]
+    assert available() == ["generated", "download", "nowhere"]
     cache.mkdir()
     (cache / "ml_latest_small.zip").touch()
-    assert available() == ["generated", "cache"]
+    assert available() == ["generated", "cache", "nowhere"]
     (tmp_path / SPEC.folder).mkdir()
-    assert available() == ["generated", "shared folder"]
-    columns = ["name", "domain", "events", "users", "items", "licence", "available"]
+    (tmp_path / "goodbooks_10k").mkdir()
+    assert available() == ["generated", "shared folder", "shared folder"]
+    columns = ["name", "domain", "events", "users", "items", "timed", "licence", "available"]
     assert list_datasets().columns.tolist() == columns
 
 
@@ -443,7 +444,7 @@ def test_the_generated_log_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("movielens", ValueError, "did you mean 'movielens-small'"),
+        ("movielens-smal", ValueError, "did you mean 'movielens-small'"),
         ("", ValueError, r"no data set is called ''. There are 'interest-log', 'movielens-small'"),
         (None, TypeError, "name must be text, got NoneType"),
     ],
@@ -477,13 +478,4 @@ def test_odd_names(name: str, error: type[Exception], message: str) -> None:
     ],
 )  # fmt: skip
 def test_film_titles(title: str, expected: str) -> None:
-    assert datasets._film_title(title) == expected
-
-
-def test_a_row_of_the_table_is_complete() -> None:
-    for name, spec in REAL_DATA.items():
-        assert name == spec.name
-        assert all(url.startswith("https://") for url in spec.urls)
-        assert all(isinstance(t, Table) and len(t.fingerprint) == 32 for t in spec.tables)
-        assert spec.licence
-        assert "https://doi.org/" in spec.citation
+    assert film_title(title) == expected

@@ -32,10 +32,17 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 # A module may import only from those before it.
 ROAD = (
     *("checks", "schema", "files", "download", "seeded", "interest_words"),
-    *("interest_texts", "interest_users", "interest_events", "interest_log", "datasets"),
-    *("cleaning", "splitting", "text_checks", "text", "models", "encoder", "vectors", "profiles"),
+    *("interest_texts", "interest_users", "interest_events", "interest_log"),
+    *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
+    *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
+    *("cleaning", "splitting"),
+    *("tokens", "text_checks", "text"),
+    *("models", "word_vectors", "encoder", "vectors"),
+    *("training", "pretraining", "contrastive", "profiles"),
     "reproducible",
-    *("engagement", "tiers", "clusters", "recommender", "recommend", "cluster_metrics"),
+    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
+    "stability",
+    *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recsys_interest.checks import SchemaError
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.schema import EVENT_WEIGHTS
+from recsys_interest.schema import COUNTED_KINDS, EVENT_WEIGHTS
 from recsys_interest.vectors import check_vectors
 
 VECTORS = pd.DataFrame([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], index=["a", "b", "blank"])
@@ -29,6 +29,8 @@ def by_hand(events, half_life=None):
         strength = EVENT_WEIGHTS[row.event]
         if row.event == "rate":
             strength *= (row.value - 3) / 2
+        if row.event in COUNTED_KINDS:
+            strength *= np.log2(1 + row.value)
         age = (newest - row.timestamp).total_seconds() / 86_400
         weight = max(strength, 0) * (1 if half_life is None else 2 ** (-age / half_life))
         if weight > 0 and VECTORS.loc[row.item_id].any():

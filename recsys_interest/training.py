@@ -1,0 +1,498 @@
+"""The loop of every training: seeded steps, held-out loss, early stop, checkpoints to resume from.
+
+Chapter: 04 (training the language model).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_interest.checks import check_count
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TrainingPlan", "TrainingResult", "finished", "keep", "settings_digest", "train"]
+
+logger = logging.getLogger(__name__)
+
+#: Version of the checkpoints and of the record of a finished training.
+FORMAT_VERSION = 1
+RECORD = "training.json"
+CHECKPOINTS = ".checkpoints"
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    r"""How long, how fast and how often looked at.
+
+    The rate rises linearly for the first steps and falls linearly to zero at the last one:
+
+    .. math:: \eta_t = \eta \, \min\Bigl(\frac{t + 1}{w},\; \frac{T - t}{T - w}\Bigr), \quad
+       w = \max(1, \lfloor \text{warmup\_share} \cdot T \rfloor)
+
+    Parameters
+    ----------
+    steps : int, default 300
+        :math:`T`, the most steps.
+    batch_size : int, default 64
+        Texts, or pairs of texts, in a step.
+    learning_rate : float, default 0.001
+        :math:`\eta`, the highest rate of AdamW.
+    warmup_share : float, default 0.1
+        Share of the steps in which the rate rises, from 0 to below 1.
+    weight_decay : float, default 0.01
+        AdamW's.
+    evaluate_every : int, default 50
+        Steps between two looks at the held-out loss; each look is also a checkpoint.
+    patience : int, default 3
+        Stop after so many looks without a new lowest held-out loss.
+
+    Raises
+    ------
+    TypeError
+        If a number is of the wrong kind.
+    ValueError
+        If a number is out of range.
+
+    Notes
+    -----
+    AdamW: Loshchilov and Hutter (2019). Chapter 04, "Training the language model".
+
+    Examples
+    --------
+    >>> plan = TrainingPlan(steps=10, learning_rate=0.1, warmup_share=0.2)
+    >>> [round(plan.rate(step), 3) for step in (0, 1, 2, 9)]
+    [0.05, 0.1, 0.1, 0.013]
+    """
+
+    steps: int = 300
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    evaluate_every: int = 50
+    patience: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "evaluate_every", "patience"):
+            check_count(getattr(self, name), name)
+        check_count(self.batch_size, "batch_size", 2)
+        for name, highest in (
+            ("learning_rate", 1.0),
+            ("warmup_share", 0.99),
+            ("weight_decay", 1.0),
+        ):
+            check_share(getattr(self, name), name, highest)
+        if self.learning_rate == 0:
+            raise ValueError("learning_rate must be above 0, got 0")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step; the first step is 0.
+
+        Parameters
+        ----------
+        step : int
+            The step.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
+        warmup = max(1, int(self.warmup_share * self.steps))
+        falling = (self.steps - step) / max(1, self.steps - warmup)
+        return self.learning_rate * min((step + 1) / warmup, falling)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A trained model, and how its training went.
+
+    Attributes
+    ----------
+    folder : Path
+        The model: `TextEncoder` loads it.
+    losses : DataFrame
+        One row for each look: `step`, `train_loss` (mean over the steps since the last look; NaN at
+        step 0) and `held_out_loss`.
+    best_step : int
+        The step with the lowest held-out loss, whose weights were kept.
+    stopped_early : bool
+        Whether the held-out loss stopped falling before the last step.
+    n_parameters : int
+        Numbers in the model, those held fixed included.
+    """
+
+    folder: Path
+    losses: pd.DataFrame
+    best_step: int
+    stopped_early: bool
+    n_parameters: int
+
+    def __repr__(self) -> str:
+        first, best = self.losses["held_out_loss"].iloc[0], self.losses["held_out_loss"].min()
+        end = "stopped early" if self.stopped_early else "ran to the end"
+        return (
+            f"TrainingResult({self.n_parameters:,} parameters; held-out loss {first:.3f} → "
+            f"{best:.3f} at step {self.best_step}; {end})"
+        )
+
+
+def check_share(value: object, name: str, highest: float = 1.0) -> float:
+    """Return a number from 0 to `highest`, or say that `name` is not one.
+
+    >>> check_share(2, "mask_share")
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_share must be from 0 to 1.0, got 2
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 <= value <= highest:
+        raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
+    return float(value)
+
+
+def settings_digest(settings: dict[str, Any], *contents: list[str]) -> dict[str, Any]:
+    """Return the settings with a fingerprint of the texts: what makes one training that training.
+
+    >>> sorted(settings_digest({"steps": 3}, ["a", "b"]))
+    ['content', 'steps']
+    """
+    mark = hashlib.sha256()
+    for texts in contents:
+        for text in [*texts, "\x00"]:
+            mark.update(text.encode("utf-8", "surrogatepass") + b"\x1f")
+    return json.loads(json.dumps({**settings, "content": mark.hexdigest()}))
+
+
+def finished(folder: Path, settings: dict[str, Any]) -> TrainingResult | None:
+    """Return the result of a training that ended in this folder; None if there was none.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the model is, or is to be.
+    settings : dict
+        What `settings_digest` returns.
+
+    Returns
+    -------
+    TrainingResult or None
+        The recorded one.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds another training, or something else.
+    """
+    if not (folder / RECORD).is_file():
+        strangers = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        if strangers and not (folder / CHECKPOINTS).is_dir():
+            raise FileExistsError(f"{folder} holds something else; choose a new folder")
+        return None
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    _check_same(record.get("settings", {}), settings, folder)
+    return TrainingResult(
+        folder=folder,
+        losses=_losses_frame(record["losses"]),
+        best_step=record["best_step"],
+        stopped_early=record["stopped_early"],
+        n_parameters=record["n_parameters"],
+    )
+
+
+def keep(
+    folder: Path, settings: dict[str, Any], run: Run, save: Callable[[Path], None]
+) -> TrainingResult:
+    """Write the model with `save`, then the record, and only then drop the checkpoints.
+
+    Parameters
+    ----------
+    folder : Path
+        Where.
+    settings : dict
+        What `settings_digest` returns.
+    run : Run
+        What `train` returns.
+    save : callable
+        Writes the model's files into the folder it is given.
+
+    Returns
+    -------
+    TrainingResult
+        What was kept.
+    """
+    save(folder)
+    record = {
+        "format_version": FORMAT_VERSION,
+        "settings": settings,
+        "losses": run.rows,
+        "best_step": run.best_step,
+        "stopped_early": run.step < run.plan.steps,
+        "n_parameters": sum(p.numel() for p in run.module.parameters()),
+    }
+    partial = folder / f".{RECORD}-{token_hex(4)}"
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, folder / RECORD)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    result = finished(folder, settings)
+    assert result is not None
+    logger.info("%r in %s", result, folder)
+    return result
+
+
+def train(
+    module: torch.nn.Module,
+    loss_at: Callable[[np.random.Generator], torch.Tensor],
+    held_out: Callable[[], float],
+    plan: TrainingPlan,
+    *,
+    folder: Path,
+    settings: dict[str, Any],
+    random_state: int,
+    progress: bool = True,
+    name: str = "training",
+) -> Run:
+    """Train until the plan ends or the held-out loss stops falling; go on where a kill left off.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is trained: those of its parameters that require a gradient. It ends with the weights
+        of the lowest held-out loss, in evaluation mode.
+    loss_at : callable
+        The loss of one batch, drawn with the generator it is given.
+    held_out : callable
+        The loss on what is never trained on; the same at every call with the same weights.
+    plan : TrainingPlan
+        How long and how fast.
+    folder : Path
+        Below it the checkpoints are kept.
+    settings : dict
+        What `settings_digest` returns; checkpoints of other settings are an error.
+    random_state : int
+        Seed of every step.
+    progress : bool, default True
+        Show a bar when it takes longer than two seconds.
+    name : str, default "training"
+        What the bar says.
+
+    Returns
+    -------
+    Run
+        The state at the end.
+
+    Raises
+    ------
+    FileExistsError
+        If there are checkpoints of another training.
+    FloatingPointError
+        If the loss is not finite.
+
+    Notes
+    -----
+    Batch, masks and dropout of a step depend on `random_state` and the number of the step alone.
+    So a checkpoint has no state of a random generator to keep, and resuming changes no bit.
+    """
+    from tqdm.auto import tqdm
+
+    run = Run(module, plan)
+    place = folder / CHECKPOINTS
+    run.load(place, settings, folder)
+    with (
+        _own_randomness(),
+        tqdm(total=plan.steps, initial=run.step, desc=name, delay=2, disable=not progress) as bar,
+    ):
+        if not run.rows:
+            run.look(held_out)
+            run.save(place, settings)
+        while run.step < plan.steps and run.waited < plan.patience:
+            run.advance(loss_at, random_state)
+            bar.update()
+            if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
+                run.look(held_out)
+                run.save(place, settings)
+    run.restore_best()
+    return run
+
+
+class Run:
+    """The state of a training between two steps."""
+
+    def __init__(self, module: torch.nn.Module, plan: TrainingPlan) -> None:
+        import torch
+
+        self.module = module
+        self.plan = plan
+        self.trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.trained.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        )
+        self.best = self._weights()
+        self.step = 0
+        self.best_step = 0
+        self.waited = 0
+        self.rows: list[dict[str, float | None]] = []
+        self.since_look: list[float] = []
+
+    def advance(
+        self, loss_at: Callable[[np.random.Generator], torch.Tensor], random_state: int
+    ) -> None:
+        """Take one step."""
+        import torch
+
+        seeds = np.random.SeedSequence([random_state, self.step])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        self.module.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate(self.step)
+        loss = loss_at(np.random.default_rng(seeds))
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {self.step}; "
+                f"lower learning_rate, {self.plan.learning_rate}"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.trained.values(), _LARGEST_GRADIENT)
+        self.optimizer.step()
+        self.since_look.append(loss.item())
+        self.step += 1
+
+    def look(self, held_out: Callable[[], float]) -> None:
+        """Measure the held-out loss, and keep the weights if it is the lowest so far."""
+        import torch
+
+        self.module.eval()
+        with torch.inference_mode():
+            loss = held_out()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the held-out loss is {loss} at step {self.step}")
+        lowest = min((row["held_out_loss"] or 0.0 for row in self.rows), default=math.inf)
+        self.waited = 0 if loss < lowest else self.waited + 1
+        if loss < lowest:
+            self.best, self.best_step = self._weights(), self.step
+        mean = float(np.mean(self.since_look)) if self.since_look else None
+        self.rows.append({"step": self.step, "train_loss": mean, "held_out_loss": loss})
+        self.since_look = []
+        logger.info("step %d: held-out loss %.4f", self.step, loss)
+
+    def restore_best(self) -> None:
+        """Put the weights of the lowest held-out loss back."""
+        self._put(self.best)
+        self.module.eval()
+
+    def save(self, place: Path, settings: dict[str, Any]) -> None:
+        """Write a checkpoint beside the last one, then drop the last one."""
+        from safetensors.torch import save_file
+
+        place.mkdir(parents=True, exist_ok=True)
+        new = place / f".saving-{token_hex(4)}"
+        new.mkdir()
+        save_file(self._weights(), new / "weights.safetensors")
+        save_file(self.best, new / "best.safetensors")
+        moments = self.optimizer.state_dict()["state"]
+        flat = {f"{i}.{k}": v.cpu().clone() for i, m in moments.items() for k, v in m.items()}
+        save_file(flat, new / "optimizer.safetensors")
+        state = {k: getattr(self, k) for k in ("step", "best_step", "waited", "rows")}
+        state |= {"format_version": FORMAT_VERSION, "settings": settings}
+        (new / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        done = place / f"step-{self.step:08d}"
+        shutil.rmtree(done, ignore_errors=True)
+        os.replace(new, done)
+        for other in place.iterdir():
+            if other != done:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def load(self, place: Path, settings: dict[str, Any], folder: Path) -> None:
+        """Take up the newest checkpoint, if there is one."""
+        from safetensors.torch import load_file
+
+        there = sorted(place.glob("step-*"))
+        if not there:
+            return
+        state = json.loads((there[-1] / "state.json").read_text(encoding="utf-8"))
+        _check_same(state.pop("settings"), settings, folder)
+        for key in ("step", "best_step", "waited", "rows"):
+            setattr(self, key, state[key])
+        self._put(load_file(there[-1] / "weights.safetensors"))
+        self.best = load_file(there[-1] / "best.safetensors")
+        states: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in load_file(there[-1] / "optimizer.safetensors").items():
+            number, _, what = key.partition(".")
+            states.setdefault(int(number), {})[what] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
+        logger.info("going on after step %d, found in %s", self.step, there[-1])
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {
+            n: p.detach().cpu().clone(memory_format=_contiguous()) for n, p in self.trained.items()
+        }
+
+    def _put(self, weights: dict[str, torch.Tensor]) -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, parameter in self.trained.items():
+                parameter.copy_(weights[name])
+
+
+def _contiguous() -> torch.memory_format:
+    import torch
+
+    return torch.contiguous_format
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Leave torch's global random state as it was."""
+    import torch
+
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=gpus):
+        yield
+
+
+def _losses_frame(rows: list[dict[str, float | None]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["step", "train_loss", "held_out_loss"])
+    return frame.astype({"step": "int64", "train_loss": "float64", "held_out_loss": "float64"})
+
+
+def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    other = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
+    if other:
+        name = other[0]
+        said = (
+            "other texts"
+            if name == "content"
+            else f"{name}={found.get(name)!r} instead of {asked.get(name)!r}"
+        )
+        raise FileExistsError(
+            f"{folder} holds a training with {said}; choose a new folder or delete that one"
+        )
+
+
+def plan_settings(plan: TrainingPlan) -> dict[str, Any]:
+    """Return the plan as plain values, for `settings_digest`.
+
+    >>> plan_settings(TrainingPlan(steps=5))["steps"]
+    5
+    """
+    return asdict(plan)

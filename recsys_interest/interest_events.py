@@ -171,7 +171,6 @@ class _Draw:
     ) -> None:
         self.rng = rng
         self.total = total
-        self.end = days * _DAY
         self.user = np.repeat(np.arange(len(users.ids)), _event_counts(users.tier, total, rng))
         day = below(rng.random(total), days)
         self.time = day * _DAY + self._second_of_day(total)
@@ -182,10 +181,10 @@ class _Draw:
         self.kind = weighted(rng.random(total), kinds, self.topic * 3 + tier)
         self.value = self._values(tier)
         self._spread_repeats(len(item_topic))
-        self._returns(topics)
+        self._returns(days)
 
     def what(self, n_items: int) -> Ints:
-        """Number every user, item and kind of event, in this order."""
+        """Return one number per user, item and kind, ordered like them."""
         return (self.user * n_items + self.item) * len(_KINDS) + self.kind
 
     def _is(self, kind: str) -> npt.NDArray[np.bool_]:
@@ -239,19 +238,21 @@ class _Draw:
             day = self.time[again] // _DAY
             self.time[again] = day * _DAY + self._second_of_day(len(again))
 
-    def _returns(self, topics: Sequence[Topic]) -> None:
-        """Let the n-th return of a user take back the n-th purchase, an hour to two weeks later."""
+    def _returns(self, days: int) -> None:
+        """Let the n-th return of a user take back the n-th purchase, one to fourteen days later."""
         returns = np.flatnonzero(self._is("return"))
         draws = self.rng.random(len(returns))
-        bought = np.flatnonzero(self._is("purchase") & (self.time < self.end - 2 * 3600))
+        second = self._second_of_day(len(returns))
+        day = self.time // _DAY
+        bought = np.flatnonzero(self._is("purchase") & (day < days - 1))
         purchase = _nth_of(self.user[bought], self.user[returns])
-        self.kind[returns[purchase < 0]] = _KINDS.index("browse")  # nothing to send back
         matched = purchase >= 0
+        self.kind[returns[~matched]] = _KINDS.index("browse")  # there is nothing to send back
         rows, source = returns[matched], bought[purchase[matched]]
-        self.item[rows], self.topic[rows] = self.item[source], self.topic[source]
-        self.value[rows], self.own[rows] = self.value[source], self.own[source]
-        room = np.minimum(self.end - self.time[source], 14 * _DAY) - 3600
-        self.time[rows] = self.time[source] + 3600 + below(draws[matched], room)
+        for column in (self.item, self.topic, self.own, self.value):
+            column[rows] = column[source]
+        later = 1 + below(draws[matched], np.minimum(14, days - 1 - day[source]))
+        self.time[rows] = (day[source] + later) * _DAY + second[matched]
 
     def texts(
         self, topics: Sequence[Topic], chinese: Ints, rng: np.random.Generator

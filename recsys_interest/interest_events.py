@@ -182,6 +182,7 @@ class _Draw:
         self.value = self._values(tier)
         self._spread_repeats(len(item_topic))
         self._returns(days)
+        self._evidence(len(users.ids))
 
     def what(self, n_items: int) -> Ints:
         """Return one number per user, item and kind, ordered like them."""
@@ -253,6 +254,13 @@ class _Draw:
             column[rows] = column[source]
         later = 1 + below(draws[matched], np.minimum(14, days - 1 - day[source]))
         self.time[rows] = (day[source] + later) * _DAY + second[matched]
+
+    def _evidence(self, n_users: int) -> None:
+        """Let everybody have chosen something: a log of impressions only tells of no interest."""
+        chosen = np.array([EVENT_WEIGHTS[kind] > 0 and kind != "rate" for kind in _KINDS])
+        silent = np.bincount(self.user, weights=chosen[self.kind], minlength=n_users) == 0
+        first = np.flatnonzero(np.diff(self.user, prepend=-1))[silent]
+        self.kind[first], self.value[first] = _KINDS.index("browse"), np.nan
 
     def texts(
         self, topics: Sequence[Topic], chinese: Ints, rng: np.random.Generator

@@ -202,6 +202,12 @@ def test_nothing_is_done_twice_within_the_hour(seed: int) -> None:
     assert gaps.min() > pd.Timedelta(REPEAT_SECONDS, "s")
 
 
+def test_everybody_has_chosen_something() -> None:
+    events = make_interest_log(2000, 1).events
+    assert len(events) == 2000
+    assert not set(events["event"]) & {"impression", "rate", "return"}
+
+
 def test_queries_speak_of_the_topic(joined: pd.DataFrame) -> None:
     for event in joined[joined["event"] == "search"].itertuples():
         topic = TOPICS[event.topic]

@@ -39,7 +39,7 @@ def unsorted_gini(x):
         (lambda x: gini(x) * len(x) / (len(x) - 1), "1 - 1/4, not 1"),
         (lambda x: x.std() / x.mean(), "1 - 1/4, not 1"),
         (unsorted_gini, "in another order"),
-        (lambda x: gini(x) * x.mean() / 2, "1, 2, 3 with a pencil"),
+        (lambda x: gini(np.sqrt(x)), "1, 2, 3 with a pencil"),
         (lambda x: 0.0, "1 - 1/4, not 1"),
         (lambda x: None, "equal counts"),
         (lambda x: 1 / 0, "It raised ZeroDivisionError"),
@@ -60,7 +60,9 @@ def test_wrong_coefficients_get_a_hint_that_fits(answer, hint):
         (lambda u, t, v, s: future_share(u, t, v, s) * len(v), "is it a share"),
         (lambda u, t, v, s: (pd.Series(t).groupby(u).max()[v] > s).mean(), "It raised KeyError"),
         (
-            lambda u, t, v, s: np.mean([(t[u == a] > b).any() for a, b in zip(v, s) if a in u]),
+            lambda u, t, v, s: np.mean(
+                [(t[u == a] > b).any() for a, b in zip(v, s, strict=True) if a in u]
+            ),
             "nothing of Eve",
         ),
         (lambda u: u, "It raised TypeError"),
@@ -79,7 +81,7 @@ def test_wrong_shares_get_a_hint_that_fits(answer, hint):
         (lambda t, w: np.zeros(len(t)), "1 repeats 0"),
         (lambda t, w: np.ones(len(t)), "5 is not within 2"),
         (lambda t, w: near_duplicates(t, w - 1e-6), "Exactly a window later"),
-        (lambda t, w: near_duplicates(np.sort(t), w)[::-1][np.argsort(t)], "1 repeats 0"),
+        (lambda t, w: np.diff(t, append=np.inf) <= w, "1 repeats 0"),
         (lambda t, w: near_duplicates(np.sort(t), w), "need not be in order"),
         (lambda t, w: t[near_duplicates(t, w)], "2 times need 2 answers"),
         (lambda t, w: None, "2 times need 2 answers"),

@@ -2,10 +2,15 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 06 (interest tiers).
+Chapter: 00 (quickstart), 01 (behaviour logs), 06 (interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
+from recsys_interest.exercises.chapter_01 import (
+    check_future_share,
+    check_gini,
+    check_near_duplicates,
+)
 from recsys_interest.exercises.chapter_06 import (
     check_best_split,
     check_cross_entropy,
@@ -19,6 +24,9 @@ __all__ = [
     "check_best_split",
     "check_cross_entropy",
     "check_entropy",
+    "check_future_share",
+    "check_gini",
+    "check_near_duplicates",
     "check_profile",
     "check_top_k",
     "check_weighted_kappa",

@@ -211,7 +211,7 @@ def finished(folder: Path, settings: dict[str, Any]) -> TrainingResult | None:
     _check_same(record.get("settings", {}), settings, folder)
     return TrainingResult(
         folder=folder,
-        losses=_losses_frame(record["losses"]),
+        losses=losses_frame(record["losses"]),
         best_step=record["best_step"],
         stopped_early=record["stopped_early"],
         n_parameters=record["n_parameters"],
@@ -264,7 +264,7 @@ def train(
     held_out: Callable[[], float],
     plan: TrainingPlan,
     *,
-    folder: Path,
+    folder: Path | None,
     settings: dict[str, Any],
     random_state: int,
     progress: bool = True,
@@ -283,8 +283,8 @@ def train(
         The loss on what is never trained on; the same at every call with the same weights.
     plan : TrainingPlan
         How long and how fast.
-    folder : Path
-        Below it the checkpoints are kept.
+    folder : Path or None
+        Below it the checkpoints are kept; None keeps none.
     settings : dict
         What `settings_digest` returns; checkpoints of other settings are an error.
     random_state : int
@@ -314,21 +314,21 @@ def train(
     from tqdm.auto import tqdm
 
     run = Run(module, plan)
-    place = folder / CHECKPOINTS
-    run.load(place, settings, folder)
+    if folder is not None:
+        run.load(folder, settings)
     with (
         _own_randomness(),
         tqdm(total=plan.steps, initial=run.step, desc=name, delay=2, disable=not progress) as bar,
     ):
         if not run.rows:
             run.look(held_out)
-            run.save(place, settings)
+            run.save(folder, settings)
         while run.step < plan.steps and run.waited < plan.patience:
             run.advance(loss_at, random_state)
             bar.update()
             if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
                 run.look(held_out)
-                run.save(place, settings)
+                run.save(folder, settings)
     run.restore_best()
     return run
 
@@ -399,10 +399,13 @@ class Run:
         self._put(self.best)
         self.module.eval()
 
-    def save(self, place: Path, settings: dict[str, Any]) -> None:
+    def save(self, folder: Path | None, settings: dict[str, Any]) -> None:
         """Write a checkpoint beside the last one, then drop the last one."""
         from safetensors.torch import save_file
 
+        if folder is None:
+            return
+        place = folder / CHECKPOINTS
         place.mkdir(parents=True, exist_ok=True)
         new = place / f".saving-{token_hex(4)}"
         new.mkdir()
@@ -421,11 +424,11 @@ class Run:
             if other != done:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def load(self, place: Path, settings: dict[str, Any], folder: Path) -> None:
+    def load(self, folder: Path, settings: dict[str, Any]) -> None:
         """Take up the newest checkpoint, if there is one."""
         from safetensors.torch import load_file
 
-        there = sorted(place.glob("step-*"))
+        there = sorted((folder / CHECKPOINTS).glob("step-*"))
         if not there:
             return
         state = json.loads((there[-1] / "state.json").read_text(encoding="utf-8"))
@@ -470,7 +473,7 @@ def _own_randomness() -> Iterator[None]:
         yield
 
 
-def _losses_frame(rows: list[dict[str, float | None]]) -> pd.DataFrame:
+def losses_frame(rows: list[dict[str, float | None]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["step", "train_loss", "held_out_loss"])
     return frame.astype({"step": "int64", "train_loss": "float64", "held_out_loss": "float64"})
 

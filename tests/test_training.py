@@ -194,11 +194,12 @@ from tests.test_training import CORPUS, PLAN, TINY, pretrain
 
 save = Run.save
 
-def save_then_die(self, place, settings):
-    save(self, place, settings)
+def save_then_die(self, folder, settings):
+    save(self, folder, settings)
     if self.step == 4:
-        (place / ".saving-half").mkdir()
-        (place / ".saving-half" / "weights.safetensors").write_bytes(b"half")
+        half = folder / ".checkpoints" / ".saving-half"
+        half.mkdir()
+        (half / "weights.safetensors").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
 
 Run.save = save_then_die

@@ -8,13 +8,23 @@ from .download import DownloadError as DownloadError
 from .datasets import Dataset as Dataset, list_datasets as list_datasets
 from .datasets import load_dataset as load_dataset, load_tables as load_tables
 from .files import read_table as read_table, write_table as write_table
-from .cleaning import CleanLog as CleanLog, clean_events as clean_events
+from .clean_log import CleanLog as CleanLog
+from .times import parse_times as parse_times
+from .robots import RobotRule as RobotRule
+from .cleaning import clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
+from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
+from .splitting import user_split as user_split
+from .log_statistics import describe_log as describe_log, gini as gini
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
-from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
-from .text import item_text as item_text
-from .text import keyword_matrix as keyword_matrix, user_text as user_text
+from .text import item_text as item_text, user_text as user_text
+from .keywords import class_tfidf as class_tfidf, distinctive_words as distinctive_words
+from .keywords import keyword_matrix as keyword_matrix
+from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights as keyword_weights
+from .chat import ChatEndpoint as ChatEndpoint
+from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
+from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
 from .encoder import TextEncoder as TextEncoder
 from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
@@ -22,9 +32,20 @@ from .pretraining import pretrain as pretrain
 from .contrastive import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
-from .engagement import tier_features as tier_features, tier_labels as tier_labels
+from .sessions import blend_profiles as blend_profiles, last_session as last_session
+from .sessions import session_numbers as session_numbers
+from .interests import multi_interest as multi_interest
+from .engagement import tier_features as tier_features
+from .label_sources import check_label_window as check_label_window
+from .label_sources import tier_labels as tier_labels
+from .engagement_rule import RfmRule as RfmRule, engagement_tiers as engagement_tiers
+from .judged_tiers import judge_tiers as judge_tiers
 from .tiers import TierClassifier as TierClassifier
+from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
+from .tier_metrics import tier_calibration as tier_calibration
+from .stability import population_stability as population_stability
 from .clusters import InterestClusterer as InterestClusterer
+from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender

@@ -22,6 +22,7 @@ __all__ = [
     "check_count",
     "check_frame",
     "check_same_ids",
+    "is_missing",
     "plain",
     "shown",
     "valid_text",
@@ -71,10 +72,33 @@ def plain(column: pd.Series) -> pd.Series:
     >>> plain(pd.Series(["b", None], dtype="category")).dtype
     <StringDtype(na_value=nan)>
     """
-    if isinstance(column.dtype, (pd.CategoricalDtype, pd.ArrowDtype)):
+    if isinstance(column.dtype, (pd.CategoricalDtype, pd.ArrowDtype, pd.SparseDtype)):
         values = [None if v is pd.NA else v for v in column.astype(object)]
         return pd.Series(values, index=column.index, dtype=object).infer_objects()
     return column
+
+
+def is_missing(column: pd.Series, *, blank: bool = True) -> pd.Series:
+    """Return which cells hold nothing; with `blank`, text of nothing but spaces counts, too.
+
+    >>> is_missing(pd.Series(["a", " ", None], dtype=object)).tolist()
+    [False, True, True]
+    """
+    if column.dtype == object:
+        return column.map(lambda v: _is_nothing(v, blank)).astype(bool)
+    missing = column.isna()
+    if blank and isinstance(column.dtype, pd.StringDtype):
+        missing |= (column.str.strip() == "").fillna(False).astype(bool)
+    return missing
+
+
+def _is_nothing(value: object, blank: bool) -> bool:
+    if isinstance(value, str):
+        return blank and not value.strip()
+    # pandas compares a Decimal with itself, which a signalling NaN does not allow.
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
@@ -122,12 +146,13 @@ def canonical_ids(ids: pd.Series, where: str) -> pd.Series:
     SchemaError
         If an id is missing, is neither a whole number nor text, or the kinds are mixed.
     """
-    if ids.isna().any():
-        raise SchemaError(
-            f"{where} is missing in {int(ids.isna().sum())} row(s), the first at index "
-            f"{shown(ids.index[ids.isna()][:1])}; drop those rows, or use clean_events"
-        )
     ids = plain(ids)
+    missing = is_missing(ids, blank=False)
+    if missing.any():
+        raise SchemaError(
+            f"{where} is missing in {int(missing.sum())} row(s), the first at index "
+            f"{shown(ids.index[missing][:1])}; drop those rows, or use clean_events"
+        )
     if isinstance(ids.dtype, pd.StringDtype):
         return _not_blank(ids if ids.dtype == "str" else ids.astype("str"), where)
     if pd.api.types.is_bool_dtype(ids.dtype):

@@ -6,85 +6,26 @@ Chapter: 01 (behaviour logs).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import (
-    SchemaError,
-    as_moment,
-    as_numbers,
-    canonical_ids,
-    check_frame,
-    check_same_ids,
-    plain,
-    valid_text,
-)
-from recsys_interest.schema import (
-    TIMESTAMP_DTYPE,
-    in_utc,
-    validate_events,
-    validate_items,
-    weights_of,
-)
+from recsys_interest.checks import SchemaError, as_moment, check_frame, check_same_ids
+from recsys_interest.clean_log import REASONS, CleanLog, Findings
+from recsys_interest.duplicates import Keys, in_order, near_duplicates, pair_codes, spelled
+from recsys_interest.filling import check_fill, fill_items, fill_values
+from recsys_interest.parsing import Codes, code_ids, code_kinds, read_texts, read_values
+from recsys_interest.returns import match_returns
+from recsys_interest.robots import RobotRule
+from recsys_interest.schema import EVENT_COLUMNS, validate_items, weights_of
+from recsys_interest.times import read_times
 
 __all__ = ["REASONS", "CleanLog", "clean_events"]
 
-#: The reasons for rejecting a row, each with its meaning. They are tried in this order, and a row
-#: carries the first that applies: missing_user, missing_item, missing_event, unknown_event,
-#: unparsable_time, future_time, bad_value, missing_value, unknown_item, duplicate.
-REASONS: Mapping[str, str] = {
-    "missing_user": "user_id is missing or blank",
-    "missing_item": "item_id is missing or blank",
-    "missing_event": "the kind of event is missing or blank",
-    "unknown_event": "the kind of event has no weight",
-    "unparsable_time": "timestamp is missing or is not a time",
-    "future_time": "timestamp lies after `now`",
-    "bad_value": "value is not a finite number",
-    "missing_value": "a rating or an exam score without a value",
-    "unknown_item": "item_id is not in the items table",
-    "duplicate": "the same row was read before",
-}
-_NEEDS_VALUE = ("rate", "exam_score")
-_SORT = ["timestamp", "user_id", "item_id", "event", "value", "text"]
-
-
-@dataclass(frozen=True)
-class CleanLog:
-    """A cleaned log: what was kept, what was not, and why.
-
-    Attributes
-    ----------
-    events : DataFrame
-        Canonical events, sorted by time, index 0…n−1.
-    rejected : DataFrame
-        The rejected rows as they were read, under their old index, and the column `reason`.
-    report : DataFrame
-        Rows read, kept and rejected for each reason that occurred, with the share of the rows read.
-    """
-
-    events: pd.DataFrame
-    rejected: pd.DataFrame
-
-    @cached_property
-    def report(self) -> pd.DataFrame:
-        """Rows read, kept and rejected, one line a reason."""
-        counts = self.rejected["reason"].value_counts()
-        lines = {"read": len(self.events) + len(self.rejected), "kept": len(self.events)}
-        lines |= {f"rejected: {r}": int(counts[r]) for r in REASONS if r in counts.index}
-        rows = pd.Series(lines, name="rows", dtype="int64")
-        meaning = ["", "", *(REASONS[r] for r in REASONS if r in counts.index)]
-        share = rows / max(int(rows["read"]), 1)
-        return pd.DataFrame({"rows": rows, "share": share, "meaning": meaning})
-
-    def __repr__(self) -> str:
-        return f"CleanLog\n{self.report.to_string(formatters={'share': '{:.2%}'.format})}"
-
-    def _repr_html_(self) -> str:
-        return self.report.to_html(formatters={"share": "{:.2%}".format})
+Rows = npt.NDArray[np.intp]
 
 
 def clean_events(
@@ -94,6 +35,10 @@ def clean_events(
     now: str | pd.Timestamp | None = None,
     event_weights: Mapping[str, float] | None = None,
     timestamp_unit: str = "s",
+    timezone: str = "UTC",
+    fill: Mapping[str, Any] | None = None,
+    near_duplicates: str | timedelta | None = None,
+    robots: RobotRule | None = None,
 ) -> CleanLog:
     """Sort a raw log into clean events and rejected rows; no row is lost.
 
@@ -107,39 +52,57 @@ def clean_events(
     items : DataFrame, optional
         If given, events on items that it does not list are rejected.
     now : str or Timestamp, optional
-        Events after this moment are rejected; the current time by default. A time without a zone is
-        UTC, here and in `events`.
+        Events after this moment are rejected; the current time by default. Without a zone it is
+        read as UTC.
     event_weights : mapping of str to float, optional
         Kinds of event to accept beside those of `EVENT_WEIGHTS`.
     timestamp_unit : {"s", "ms", "us", "ns"}, default "s"
-        Unit of numeric timestamps.
+        Unit of numeric timestamps, which count from 1970 in UTC.
+    timezone : str, default "UTC"
+        Where times without an offset were written, such as ``"Asia/Shanghai"``. A time that the
+        clocks skipped is moved forward to the end of the gap, of a time that they showed twice the
+        first is taken; both are counted as repairs.
+    fill : mapping, optional
+        What to fill in where something is missing; rows are rejected by default. ``"event"``: a
+        kind of event. ``"item_id"``: an id, which `items` must list, too. ``"value"``: a number, or
+        ``"median"`` for the median of the kind's values, both for ratings and exam scores without
+        a value; or a mapping from any kinds of event to such a number or ``"median"``.
+    near_duplicates : str or timedelta, optional
+        A length of time such as ``"2s"``: events of the same user, item and kind within it after
+        one that is kept are rejected, whatever their value and text. By default only equal rows
+        are.
+    robots : RobotRule, optional
+        Reject all events of users that no person can be. By default nobody is judged: the regular
+        times of a log made by hand or by a program for teaching would look like a robot's.
 
     Returns
     -------
     CleanLog
-        `events`, `rejected` and `report`; rows read = rows kept + rows rejected.
+        `events`, `rejected`, `repairs` and `report`; rows read = rows kept + rows rejected.
 
     Raises
     ------
     TypeError
-        If `events` or `items` is not a DataFrame.
+        If an argument is of the wrong kind.
     SchemaError
-        If a column is missing or given twice, if ids are of mixed kinds, or if the ids of events
-        and items are of different kinds.
+        If a column is missing or given twice, or ids are of doubtful or mixed kinds: such a table
+        was read wrongly as a whole, and rejecting row after row would hide it.
+    ValueError
+        If an argument has a value that it cannot have.
 
     Notes
     -----
-    Times written like 03/04/2026 are ambiguous and are rejected as `unparsable_time`; parse them
-    first with the format you know. Chapter 01, "Behaviour logs".
+    A negative `value` of a purchase makes it a return, if the user bought the item before. Every
+    repair is counted; the rows that are rejected come back as they were read.
+
+    Chapter 01, "Behaviour logs".
 
     Examples
     --------
     >>> import pandas as pd
-    >>> raw = pd.DataFrame({
-    ...     "user_id": ["ann", "ann", None],
-    ...     "item_id": ["tent", "tent", "tent"],
-    ...     "timestamp": ["2026-01-05 10:00"] * 3,
-    ... })
+    >>> raw = pd.DataFrame(
+    ...     {"user_id": ["u", "u", None], "item_id": "a", "timestamp": "2026-01-05T10:00"}
+    ... )
     >>> log = clean_events(raw, now="2026-02-01")
     >>> len(log.events), log.rejected["reason"].tolist()
     (1, ['duplicate', 'missing_user'])
@@ -147,192 +110,122 @@ def clean_events(
     events = check_frame(events, "events", ("user_id", "item_id", "timestamp"))
     if "reason" in events.columns:
         raise SchemaError("events has a column 'reason', which is ours to write; rename it first")
-    if timestamp_unit not in ("s", "ms", "us", "ns"):
-        raise ValueError(f"timestamp_unit must be 's', 'ms', 'us' or 'ns', got {timestamp_unit!r}")
-    raw = events.reset_index(drop=True)
-    faults = _Faults(len(raw))
-    parsed = _parse(raw, faults, weights_of(event_weights), timestamp_unit)
-    faults.add("future_time", parsed["timestamp"].gt(_moment(now)))
+    weights = weights_of(event_weights)
+    filled = check_fill(fill, weights)
+    window = _check_window(near_duplicates)
+    if robots is not None and not isinstance(robots, RobotRule):
+        raise TypeError(f"robots must be a RobotRule, got {type(robots).__name__}")
+    moment = pd.Timestamp.now("UTC") if now is None else as_moment(now, "now")
+    raw, findings = events.reset_index(drop=True), Findings(len(events))
+
+    users, things = _read_ids(raw, filled, findings)
+    kinds = code_kinds(raw.get("event"), len(raw), weights, findings, filled.get("event"))
+    moments = _read_moments(raw["timestamp"], timestamp_unit, timezone, moment, findings)
+    value = read_values(raw.get("value"), kinds, findings)
     if items is not None:
-        _reject_unknown_items(parsed["item_id"], validate_items(items), faults)
-    return _assemble(events, raw, parsed, faults)
+        _reject_unknown(things, validate_items(items), findings)
+    value = fill_values(value, kinds, filled.get("value", {}), findings)
+
+    micros = moments.array.asi8
+    pair = pair_codes((users.codes, len(users.values)), (things.codes, len(things.values)))
+    kinds, value = match_returns(kinds, value, pair, micros, findings)
+    pair = pair_codes(
+        (users.codes, len(users.values)),
+        (things.codes, len(things.values)),
+        (kinds.codes, len(kinds.values)),
+    )
+    keys = Keys(micros, pair, value)
+    kept = _without_repetitions(raw, keys, window, findings)
+    if robots is not None:
+        kept = _without_robots(kept, users, micros, robots, findings)
+    del pair, keys
+    columns = {
+        "user_id": users.decoded(kept),
+        "item_id": things.decoded(kept),
+        "event": kinds.decoded(kept),
+        "timestamp": moments.take(kept).reset_index(drop=True),
+        "value": value[kept],
+        "text": read_texts(raw.get("text"), kept),
+    }
+    return CleanLog(_table(columns, raw, kept), _rejected(events, findings), findings.repairs())
 
 
-class _Faults:
-    """The first fault of every row; 0 while there is none."""
-
-    def __init__(self, n_rows: int) -> None:
-        self.code = np.zeros(n_rows, dtype=np.int8)
-
-    def add(self, reason: str, rows: pd.Series | np.ndarray) -> None:
-        order = list(REASONS).index(reason) + 1
-        mask = np.asarray(rows, dtype=bool) & ((self.code == 0) | (self.code > order))
-        self.code[mask] = order
-
-    def reasons(self) -> np.ndarray:
-        return np.array(["", *REASONS], dtype=object)[self.code]
-
-
-def _moment(now: str | pd.Timestamp | None) -> pd.Timestamp:
-    return pd.Timestamp.now("UTC") if now is None else as_moment(now, "now")
+def _check_window(window: str | timedelta | None) -> int | None:
+    """Return a length of time in microseconds."""
+    if window is None:
+        return None
+    if not isinstance(window, (str, timedelta, np.timedelta64)):
+        raise TypeError(f"near_duplicates must be a length of time like '2s', got {window!r}")
+    try:
+        length = pd.Timedelta(window)
+    except ValueError:
+        raise ValueError(f"near_duplicates is no length of time: {window!r}; write '2s'") from None
+    if pd.isna(length) or length < pd.Timedelta(0):
+        raise ValueError(f"near_duplicates must not be negative or missing, got {window!r}")
+    return int(length // pd.Timedelta("1us"))
 
 
-def _parse(
-    raw: pd.DataFrame, faults: _Faults, weights: Mapping[str, float], unit: str
-) -> dict[str, pd.Series]:
-    parsed = {}
-    for column, reason in (("user_id", "missing_user"), ("item_id", "missing_item")):
-        missing = _missing(raw[column])
-        faults.add(reason, missing)
-        parsed[column] = canonical_ids(raw.loc[~missing, column], f"events.{column}")
-    parsed["event"] = _parse_kinds(raw, faults, weights)
-    parsed["timestamp"] = parse_times(raw["timestamp"], unit)
-    faults.add("unparsable_time", parsed["timestamp"].isna())
-    parsed["value"] = _parse_values(raw, faults)
-    needs = parsed["event"].isin(_NEEDS_VALUE) & parsed["value"].isna()
-    faults.add("missing_value", needs)
-    parsed["text"] = _parse_texts(raw)
-    return parsed
+def _read_ids(
+    raw: pd.DataFrame, filled: Mapping[str, Any], findings: Findings
+) -> tuple[Codes, Codes]:
+    users = code_ids(raw["user_id"], "events.user_id")
+    findings.reject("missing_user", users.codes < 0)
+    things = code_ids(raw["item_id"], "events.item_id")
+    if "item_id" in filled:
+        things = fill_items(things, filled["item_id"], findings)
+    findings.reject("missing_item", things.codes < 0)
+    return users, things
 
 
-def _missing(column: pd.Series) -> pd.Series:
-    column = plain(column)
-    missing = column.isna()
-    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-        missing |= column.map(lambda v: isinstance(v, str) and not v.strip()).astype(bool)
-    return missing
+def _read_moments(
+    stamps: pd.Series, unit: str, timezone: str, now: pd.Timestamp, findings: Findings
+) -> pd.Series:
+    times = read_times(stamps, unit, timezone)
+    findings.reject("unparsable_time", times.moments.isna().to_numpy())
+    findings.reject("future_time", (times.moments > now).to_numpy())
+    findings.repair("clock_gap", times.gaps)
+    findings.repair("clock_overlap", times.overlaps)
+    return times.moments
 
 
-def _parse_kinds(raw: pd.DataFrame, faults: _Faults, weights: Mapping[str, float]) -> pd.Series:
-    if "event" not in raw.columns:
-        return pd.Series("browse", index=raw.index, dtype="str")
-    kinds = raw["event"].astype(object)
-    faults.add("missing_event", _missing(kinds))
-    known = kinds.map(lambda v: isinstance(v, str) and v in weights).astype(bool)
-    faults.add("unknown_event", ~known)
-    return kinds.where(known, "").astype("str")
+def _reject_unknown(things: Codes, items: pd.DataFrame, findings: Findings) -> None:
+    check_same_ids(things.values, items["item_id"], "events.item_id", "items.item_id")
+    known = np.append(things.values.isin(items["item_id"]).to_numpy(), True)
+    findings.reject("unknown_item", ~known[things.codes])
 
 
-def parse_times(stamps: pd.Series, unit: str = "s") -> pd.Series:
-    """Return times in UTC with microseconds; what is not a time becomes NaT.
-
-    Parameters
-    ----------
-    stamps : Series
-        Times, ISO 8601 text, or numbers since 1970.
-    unit : str, default "s"
-        Unit of numbers.
-
-    Returns
-    -------
-    Series of datetime64[us, UTC]
-        Same index.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> parse_times(pd.Series(["2026-01-05", "0", "03/04/2026"])).isna().tolist()
-    [False, False, True]
-    """
-    stamps = plain(stamps)
-    if pd.api.types.is_datetime64_any_dtype(stamps.dtype):
-        return in_utc(stamps)
-    if pd.api.types.is_numeric_dtype(stamps.dtype):
-        return _from_numbers(as_numbers(stamps), unit)
-    return _from_objects(stamps.astype(object), unit)
+def _without_repetitions(
+    raw: pd.DataFrame, keys: Keys, window: int | None, findings: Findings
+) -> Rows:
+    texts = raw.get("text")
+    good = np.flatnonzero(findings.good)
+    kept, again = in_order(good, keys, lambda rows: read_texts(texts, rows), raw)
+    findings.reject("duplicate", again)
+    if window is not None:
+        near = near_duplicates(kept, keys, window)
+        findings.reject("near_duplicate", kept[near])
+        kept = kept[~near]
+    return kept
 
 
-def _from_numbers(stamps: pd.Series, unit: str) -> pd.Series:
-    # In whole microseconds, so that no fraction is lost to floats and nothing overflows.
-    micros = stamps.to_numpy(dtype=float, na_value=np.nan) * {
-        "s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3,
-    }[unit]  # fmt: skip
-    limit = 253402300799 * 1e6  # the end of the year 9999: beyond it dates cannot be written
-    good = np.isfinite(micros) & (np.abs(micros) <= limit)
-    whole = np.where(good, micros, 0).round().astype("int64")
-    times = pd.Series(whole, index=stamps.index).astype("datetime64[us]").dt.tz_localize("UTC")
-    return times.where(good).astype(TIMESTAMP_DTYPE)
+def _without_robots(
+    kept: Rows, users: Codes, micros: npt.NDArray[np.int64], rule: RobotRule, findings: Findings
+) -> Rows:
+    robots = rule.find_codes(users.codes[kept], micros[kept], len(users.values))
+    theirs = robots[users.codes[kept]]
+    findings.reject("robot", kept[theirs])
+    return kept[~theirs]
 
 
-def _from_objects(stamps: pd.Series, unit: str) -> pd.Series:
-    numbers = as_numbers(stamps.where(stamps.map(_counts_time)))
-    times = _from_numbers(numbers, unit)
-    written = stamps.map(_writes_time) & numbers.isna()
-    if written.any():
-        parsed = pd.to_datetime(stamps[written], utc=True, errors="coerce", format="ISO8601")
-        times[written] = in_utc(parsed)
-    return times
+def _table(columns: dict[str, Any], raw: pd.DataFrame, kept: Rows) -> pd.DataFrame:
+    extra = [c for c in raw.columns if c not in EVENT_COLUMNS]
+    more = {c: raw[c].take(kept).reset_index(drop=True) for c in extra}
+    return pd.DataFrame({**columns, **more}, index=pd.RangeIndex(len(kept)), copy=False)
 
 
-def _counts_time(value: object) -> bool:
-    if isinstance(value, str):
-        # Eight digits are a compact ISO date (20260105); any other number counts seconds.
-        return not (len(value) == 8 and value.isdigit())
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-
-
-def _writes_time(value: object) -> bool:
-    if isinstance(value, str):
-        # pandas also reads words such as "now", which mean something else at every call.
-        return value.strip()[:1].isdigit()
-    return isinstance(value, (date, np.datetime64))  # a datetime is a date
-
-
-def _parse_values(raw: pd.DataFrame, faults: _Faults) -> pd.Series:
-    if "value" not in raw.columns:
-        return pd.Series(np.nan, index=raw.index, dtype="float64")
-    column = raw["value"]
-    values = as_numbers(column)
-    blank = _missing(column)
-    faults.add("bad_value", (values.isna() & ~blank) | np.isinf(values))
-    return values
-
-
-def _parse_texts(raw: pd.DataFrame) -> pd.Series:
-    if "text" not in raw.columns:
-        return pd.Series("", index=raw.index, dtype="str")
-    texts = raw["text"].astype(object)
-    return texts.where(texts.notna(), "").map(lambda v: valid_text(str(v))).astype("str")
-
-
-def _reject_unknown_items(ids: pd.Series, items: pd.DataFrame, faults: _Faults) -> None:
-    check_same_ids(ids, items["item_id"], "events.item_id", "items.item_id")
-    unknown = np.zeros(len(faults.code), dtype=bool)
-    unknown[ids.index.to_numpy()] = ~ids.isin(items["item_id"]).to_numpy()
-    faults.add("unknown_item", unknown)
-
-
-def _assemble(
-    events: pd.DataFrame, raw: pd.DataFrame, parsed: dict[str, pd.Series], faults: _Faults
-) -> CleanLog:
-    good = faults.code == 0
-    table = raw[good].copy(deep=False)
-    for name, column in parsed.items():
-        table[name] = column[good[column.index.to_numpy()]]
-    table = validate_events(table)
-    again = _repeats(table[_SORT], raw)
-    faults.add("duplicate", np.isin(np.arange(len(raw)), again))
-    kept = table.drop(index=again).sort_values(_SORT, ignore_index=True)
-    rejected = events[faults.code > 0].copy()
-    rejected["reason"] = faults.reasons()[faults.code > 0].astype(str)
-    return CleanLog(kept, _ordered(rejected))
-
-
-def _repeats(table: pd.DataFrame, raw: pd.DataFrame) -> np.ndarray:
-    """Return the positions of all but one row of every group of equal rows."""
-    twins = table[table.duplicated(keep=False).to_numpy()]
-    # Rows that mean the same may be written differently; the order must not decide which stays.
-    spelling = _spelled(raw.loc[twins.index])
-    ordered = twins.assign(spelling=spelling).sort_values([*_SORT, "spelling"], kind="stable")
-    return ordered.index[ordered.duplicated(_SORT)].to_numpy()
-
-
-def _spelled(rows: pd.DataFrame) -> pd.Series:
-    columns = sorted(rows.columns, key=str)
-    spelled = ["\x1f".join(map(repr, row)) for row in rows[columns].itertuples(index=False)]
-    return pd.Series(spelled, index=rows.index, dtype=object)
-
-
-def _ordered(rejected: pd.DataFrame) -> pd.DataFrame:
-    keys = list(zip(rejected["reason"], _spelled(rejected), strict=True))
-    return rejected.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
+def _rejected(events: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    rejected = events[~findings.good].copy()
+    reasons = findings.reasons()
+    rejected["reason"] = reasons.astype(str)
+    order = sorted(zip(reasons, spelled(rejected), range(len(rejected)), strict=True))
+    return rejected.iloc[[position for _, _, position in order]]

@@ -1,22 +1,21 @@
-"""How active every user is: features of the past, and the tier reached in a later window.
+"""How active every user is, overall and in each interest, as numbers taken at one moment.
 
 Chapter: 06 (interest tiers).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import as_moment, canonical_ids, check_count, check_same_ids, shown
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.checks import as_moment, canonical_ids, check_frame, check_same_ids, shown
+from recsys_interest.schema import event_strength, validate_events, validate_users
 
-__all__ = ["TIER_FEATURES", "tier_features", "tier_labels"]
+__all__ = ["TIER_FEATURES", "tier_features"]
 
 #: Columns of `tier_features`, in order.
 TIER_FEATURES = (
@@ -34,6 +33,7 @@ TIER_FEATURES = (
     "n_ratings",
     "mean_score",
     "n_scores",
+    "purchase_value",
 )
 
 #: Strength from which an event counts as deep: a like, a comment, a follow, a five-star rating.
@@ -48,8 +48,11 @@ def tier_features(
     until: Moment | None = None,
     event_weights: Mapping[str, float] | None = None,
     neutral_rating: float = 3.0,
+    interests: Mapping[Any, Any] | pd.Series | None = None,
+    users: pd.DataFrame | None = None,
+    profile_fields: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return what a user did up to a moment, as one row of numbers per user.
+    """Return what every user did up to a moment, in all or in each interest, as rows of numbers.
 
     Parameters
     ----------
@@ -62,11 +65,21 @@ def tier_features(
         Weights that override or extend `EVENT_WEIGHTS`.
     neutral_rating : float, default 3.0
         The rating that says nothing either way, in the unit of the ratings.
+    interests : mapping or Series of item id to interest, optional
+        The interest of every item of the events, a topic or a cluster. Events on items whose
+        interest is missing (None, NaN) are left out. Default: one row per user.
+    users : DataFrame, optional
+        Profile attributes (see `validate_users`). None of its columns is used unless named below.
+    profile_fields : sequence of str, default ()
+        Columns of `users` to add. Attributes such as age or gender are protected in many laws; that
+        is why they come in by name only.
 
     Returns
     -------
-    DataFrame of float64, shape (n_users, 14)
-        Indexed by `user_id`, ascending; one row per user with an event at or before `until`:
+    DataFrame of float64, shape (n_users, 15) or (n_pairs, 16), and the profile fields
+        Indexed by `user_id`, ascending; one row per user with an event at or before `until`. With
+        `interests` indexed by `user_id` and `interest`, one row per pair with an event; every
+        number is then about the events of this user in this interest:
 
         - `recency_days`: days from the last event to `until`;
         - `tenure_days`: days from the first event to `until`;
@@ -80,14 +93,23 @@ def tier_features(
         - `mean_rating`: in the unit of the ratings, `neutral_rating` where there is none;
         - `n_ratings`: ratings with a value, 0 means that `mean_rating` was filled in;
         - `mean_score`: mean value of the `exam_score` events, in their unit, 0 where there is none;
-        - `n_scores`: exam scores with a value, 0 tells a filled-in `mean_score`.
+        - `n_scores`: exam scores with a value, 0 tells a filled-in `mean_score`;
+        - `purchase_value`: sum of the values of purchases less those of returns, in their unit
+          (pieces, money), 1 for one without a value;
+        - `interest_share`, with `interests` only: share of the user's events, between 0 and 1;
+        - a profile field that holds numbers keeps its name and unit, with the median of `users`
+          where it is missing, next to ``<field>_known`` (0 or 1); any other becomes one column of
+          0 and 1 for every value in `users`, ``<field>=<value>``, all 0 where it is missing.
+
+        ``attrs["window"]`` holds the first and the last moment of the events used, as text.
 
     Raises
     ------
     TypeError
-        If `events` is not a frame or `until` is not a moment.
+        If `events` is not a frame, `until` is not a moment or `interests` is not a mapping.
     ValueError
-        If no event lies at or before `until`. A log without any event gives a frame without rows.
+        If no event lies at or before `until`, an item of the events is not in `interests`, or
+        `users` lacks a field. A log without any event gives a frame without rows.
 
     Notes
     -----
@@ -104,30 +126,73 @@ def tier_features(
     user_id
     1                 6.0          8.0       2.0
     2                 0.0          0.0       1.0
+    >>> tier_features(log, interests={"a": "tents", "b": "novels"})["interest_share"]
+    user_id  interest
+    1        novels      0.5
+             tents       0.5
+    2        tents       1.0
+    Name: interest_share, dtype: float64
     """
     log = validate_events(events)
-    if log.empty:
-        index = pd.Index(log["user_id"], name="user_id")
-        return pd.DataFrame(index=index, columns=list(TIER_FEATURES), dtype=np.float64)
     moment = log["timestamp"].max() if until is None else as_moment(until, "until")
+    keys, columns = ["user_id"], list(TIER_FEATURES)
+    if interests is not None:
+        log = with_interest(log, interests)
+        keys, columns = ["user_id", "interest"], [*columns, "interest_share"]
+    if log.empty:
+        out = pd.DataFrame(index=log.set_index(keys).index, columns=columns, dtype=np.float64)
+        return _with_profile(out, users, profile_fields)
     past = log[log["timestamp"] <= moment]
     if past.empty:
         raise ValueError(
             f"until={moment.isoformat()} lies before the first event, at "
             f"{log['timestamp'].min().isoformat()}; choose a later moment"
         )
-    facts = _event_facts(past, moment, event_strength(past, event_weights, neutral_rating))
-    out = _per_user(facts)
+    strength = event_strength(past, event_weights, neutral_rating)
+    out = _per_key(_event_facts(past, moment, strength, keys), keys)
     out["mean_gap_days"] = out["tenure_days"] / out["n_events"]
+    if interests is not None:
+        of_user = out.groupby("user_id")["n_events"].transform("sum")
+        out["interest_share"] = out["n_events"] / of_user
     out = out.fillna({"mean_rating": neutral_rating, "mean_score": 0.0})
-    return out[list(TIER_FEATURES)].astype(np.float64)
+    out = _with_profile(out[columns].astype(np.float64), users, profile_fields)
+    out.attrs["window"] = [t.isoformat() for t in past["timestamp"].agg(["min", "max"])]
+    return out
 
 
-def _event_facts(past: pd.DataFrame, moment: pd.Timestamp, strength: pd.Series) -> pd.DataFrame:
+def with_interest(log: pd.DataFrame, interests: Mapping[Any, Any] | pd.Series) -> pd.DataFrame:
+    """Return the valid events with their `interest`, without those on items that have none."""
+    if not isinstance(interests, (Mapping, pd.Series)):
+        raise TypeError(
+            f"interests must map item ids to interests, got {type(interests).__name__}; for "
+            f"example items.set_index('item_id')['category']"
+        )
+    of = interests if isinstance(interests, pd.Series) else pd.Series(dict(interests), dtype=object)
+    ids = canonical_ids(pd.Series(of.index), "interests") if len(of) else pd.Series(of.index)
+    check_same_ids(ids, log["item_id"], "interests", "events.item_id")
+    twice = ids.duplicated()
+    if twice.any():
+        raise ValueError(f"interests has items more than once: {shown(ids[twice])}; keep one each")
+    lost = log.loc[~log["item_id"].isin(ids), "item_id"]
+    if len(lost):
+        raise ValueError(
+            f"interests lacks items of the events: {shown(lost)}; map them to an interest, or to "
+            f"None to leave their events out"
+        )
+    found = log["item_id"].map(of.set_axis(ids))
+    kept = found.notna()
+    return log[kept].assign(interest=found[kept])
+
+
+def _event_facts(
+    past: pd.DataFrame, moment: pd.Timestamp, strength: pd.Series, keys: list[str]
+) -> pd.DataFrame:
     age_days = (moment - past["timestamp"]) / pd.Timedelta(days=1)
+    pieces = past["value"].fillna(1.0)
+    bought, returned = past["event"] == "purchase", past["event"] == "return"
     facts = pd.DataFrame(
         {
-            "user_id": past["user_id"],
+            **{key: past[key] for key in keys},
             "item_id": past["item_id"],
             "age_days": age_days,
             "day": past["timestamp"].dt.floor("D"),
@@ -136,14 +201,16 @@ def _event_facts(past: pd.DataFrame, moment: pd.Timestamp, strength: pd.Series) 
             "deep": strength >= DEEP_STRENGTH,
             "rating": past["value"].where(past["event"] == "rate"),
             "score": past["value"].where(past["event"] == "exam_score"),
+            # A return may come with a negative quantity; it takes back either way.
+            "bought": pieces.where(bought, 0.0) - pieces.abs().where(returned, 0.0),
         }
     )
     # Floating sums depend on the order of their terms; the rows of the log may come in any.
-    return facts.sort_values(["user_id", "strength", "rating", "score"], ignore_index=True)
+    return facts.sort_values(["strength", "rating", "score", "bought"], ignore_index=True)
 
 
-def _per_user(facts: pd.DataFrame) -> pd.DataFrame:
-    return facts.groupby("user_id", sort=True).agg(
+def _per_key(facts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    return facts.groupby(keys, sort=True).agg(
         recency_days=("age_days", "min"),
         tenure_days=("age_days", "max"),
         n_events=("age_days", "size"),
@@ -157,128 +224,41 @@ def _per_user(facts: pd.DataFrame) -> pd.DataFrame:
         n_ratings=("rating", "count"),
         mean_score=("score", "mean"),
         n_scores=("score", "count"),
+        purchase_value=("bought", "sum"),
     )
 
 
-def tier_labels(
-    events: pd.DataFrame,
-    *,
-    start: Moment,
-    n_tiers: int = 3,
-    users: Iterable[Any] | None = None,
-    cuts: Sequence[float] | None = None,
-) -> pd.Series:
-    r"""Return the tier each user reached in the window that begins at `start`.
-
-    With :math:`a_u` events of user :math:`u` at or after `start`, and cuts
-    :math:`c_2 < \dots < c_{K-1}`,
-
-    .. math:: t_u = 0 \text{ if } a_u = 0, \quad
-              t_u = 1 + \lvert \{ j : a_u \ge c_j \} \rvert \text{ otherwise.}
-
-    Parameters
-    ----------
-    events : DataFrame
-        Valid events (see `validate_events`).
-    start : datetime or str
-        Start of the window; without a zone it is read as UTC. The features that predict these
-        labels must come from before it.
-    n_tiers : int, default 3
-        Number of tiers :math:`K`, at least 2, the tier 0 included.
-    users : iterable of ids, optional
-        Whom to label, in this order. Default: everybody with an event before `start`, ascending.
-    cuts : sequence of float, optional
-        The fewest events for each of the tiers 2, …, `n_tiers` − 1. Default: the quantiles at
-        1/(K−1), 2/(K−1), … of the users who have an event in the window; a user above the quantile
-        is in the higher tier. Equal activity is always the same tier, so with many ties the tiers
-        differ in size and some may have nobody.
-
-    Returns
-    -------
-    Series of int64
-        Named ``"tier"``, indexed by `user_id`; 0, …, `n_tiers` − 1, deeper is larger.
-
-    Raises
-    ------
-    TypeError
-        If `events` is not a frame, `start` is not a moment or `n_tiers` is not a whole number.
-    ValueError
-        If `start` leaves no event before or no event after it, a user is given twice, or `cuts`
-        do not rise or are not `n_tiers` − 2 in number.
-
-    Notes
-    -----
-    Chapter 06, "Interest tiers". Labels cut from the window of the features would only teach a
-    tree the cut itself; activity in a later window is something to predict.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> log = pd.DataFrame({"user_id": [1, 2, 3, 1, 2, 2], "item_id": list("abcabc")})
-    >>> log["timestamp"] = pd.to_datetime(["2026-01-01"] * 3 + ["2026-02-01"] * 3)
-    >>> tier_labels(log, start="2026-01-15").to_dict()
-    {1: 1, 2: 2, 3: 0}
-    >>> tier_labels(log, start="2026-01-15", cuts=[5]).to_dict()
-    {1: 1, 2: 1, 3: 0}
-    """
-    check_count(n_tiers, "n_tiers", least=2)
-    bounds = None if cuts is None else _checked_cuts(cuts, n_tiers)
-    log = validate_events(events)
-    later = log["timestamp"] >= _checked_start(start, log["timestamp"])
-    ids = _users(users, log["user_id"], log.loc[~later, "user_id"])
-    counts = log.loc[later, "user_id"].value_counts()
-    activity = counts.reindex(ids, fill_value=0).to_numpy(dtype=np.int64)
-    if bounds is None:
-        bounds = _quantile_cuts(activity[activity > 0], n_tiers)
-    tiers = np.where(activity == 0, 0, 1 + np.searchsorted(bounds, activity, side="right"))
-    return pd.Series(tiers, index=ids, name="tier", dtype=np.int64)
-
-
-def _quantile_cuts(active: npt.NDArray[np.int64], n_tiers: int) -> npt.NDArray[np.float64]:
-    if not len(active):
-        return np.full(n_tiers - 2, np.inf)
-    at = np.arange(1, n_tiers - 1) / (n_tiers - 1)
-    # Counts are whole, so "more than the quantile" is "at least the next count".
-    return np.quantile(active, at, method="inverted_cdf").astype(np.float64) + 1
-
-
-def _checked_cuts(cuts: Sequence[float], n_tiers: int) -> npt.NDArray[np.float64]:
-    try:
-        bounds = np.asarray(cuts, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"cuts must be numbers of events, got {cuts!r}") from None
-    if bounds.shape != (n_tiers - 2,):
-        raise ValueError(
-            f"cuts must be {n_tiers - 2} number(s) for n_tiers={n_tiers}, one for each tier from 2 "
-            f"up, got {cuts!r}; pass n_tiers={bounds.size + 2} to use them"
-        )
-    if not np.isfinite(bounds).all() or (bounds <= 0).any() or (np.diff(bounds) <= 0).any():
-        raise ValueError(f"cuts must be positive and rise, got {cuts!r}; sort them, drop repeats")
-    return bounds
-
-
-def _checked_start(start: Moment, stamps: pd.Series) -> pd.Timestamp:
-    moment = as_moment(start, "start")
-    if stamps.empty:
-        raise ValueError("events has no row, so there is no window to label; pass a longer log")
-    first, last = stamps.min(), stamps.max()
-    if not first < moment <= last:
-        side = "no event before" if moment <= first else "no event at or after"
-        raise ValueError(
-            f"start={moment.isoformat()} leaves {side} it; choose a moment after the first event, "
-            f"{first.isoformat()}, and not after the last, {last.isoformat()}"
-        )
-    return moment
-
-
-def _users(users: Iterable[Any] | None, known: pd.Series, earlier: pd.Series) -> pd.Index:
+def _with_profile(
+    out: pd.DataFrame, users: pd.DataFrame | None, fields: Sequence[str]
+) -> pd.DataFrame:
+    if isinstance(fields, str):
+        raise TypeError(f"profile_fields must be a list of columns, got {fields!r}")
+    if not len(fields):
+        return out
     if users is None:
-        return pd.Index(np.sort(earlier.unique()), name="user_id", dtype=earlier.dtype)
-    if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
-        raise TypeError(f"users must be a list of user ids, got {users!r}")
-    ids = canonical_ids(pd.Series(list(users)), "users")
-    check_same_ids(ids, known, "users", "events.user_id")
-    twice = ids.duplicated()
-    if twice.any():
-        raise ValueError(f"users has ids more than once: {shown(ids[twice])}; keep one of each")
-    return pd.Index(ids, name="user_id")
+        raise ValueError(f"profile_fields={list(fields)!r} needs users=, the table they stand in")
+    table = check_frame(validate_users(users), "users", fields)
+    ids = table["user_id"]
+    check_same_ids(ids, pd.Series(out.index.get_level_values(0)), "users.user_id", "events.user_id")
+    table = table.set_axis(pd.Index(ids, name="user_id"))
+    added = pd.concat([_numbers_of(table[field], field) for field in fields], axis=1)
+    mine = added.reindex(out.index.get_level_values(0)).set_axis(out.index)
+    medians = added.median()
+    known = [c for c in added if c in fields]
+    for column in added:
+        mine[column] = mine[column].fillna(medians[column] if column in known else 0.0)
+    return pd.concat([out, mine], axis=1)
+
+
+def _numbers_of(field: pd.Series, name: str) -> pd.DataFrame:
+    kind = field.dtype
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
+        numbers = pd.Series(field.to_numpy(dtype=float, na_value=np.nan), index=field.index)
+        if numbers.isna().all() or np.isinf(numbers).any():
+            raise ValueError(f"users.{name} holds no number, or an infinite one; leave it out")
+        return pd.DataFrame({name: numbers, f"{name}_known": numbers.notna().astype(float)})
+    there = field.dropna().astype(str)
+    columns = {f"{name}={v}": (there == v).astype(float) for v in sorted(there.unique())}
+    if not columns:
+        raise ValueError(f"users.{name} holds no value; leave it out")
+    return pd.DataFrame(columns).reindex(field.index, fill_value=0.0)

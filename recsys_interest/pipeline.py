@@ -22,14 +22,16 @@ from recsys_interest.checks import SchemaError, check_count, shown
 from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
-from recsys_interest.engagement import tier_features, tier_labels
+from recsys_interest.engagement import tier_features
+from recsys_interest.keywords import distinctive_words
+from recsys_interest.label_sources import tier_labels
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import CosineRecommender
 from recsys_interest.recommender import Recommender
 from recsys_interest.report import write_report
 from recsys_interest.schema import validate_items
 from recsys_interest.splitting import time_split
-from recsys_interest.text import distinctive_words, item_text
+from recsys_interest.text import item_text
 from recsys_interest.tiers import TierClassifier
 from recsys_interest.vectors import check_vectors
 
@@ -41,6 +43,7 @@ _KEYWORDS = 8
 _KEY_COLUMNS = {
     "events": "timestamp",
     "rejected": "reason",
+    "repairs": "repair",
     "items": "title",
     "tiers": "rule",
     "clusters": "similarity",
@@ -85,7 +88,7 @@ class InterestPipeline(BaseEstimator):
     item_vectors_ : DataFrame of float32, shape (n_items, n_features)
         Indexed by item id.
     profiles_ : DataFrame of float32, shape (n_users, n_features)
-        User vectors, indexed by user id.
+        User vectors, indexed by user id, of the users that have one.
     tiers_ : DataFrame
         Indexed by user id, every user of the log: `tier` (0 is the lowest), the activity to expect
         next; `source`, which is ``"predicted"``, or ``"constant"`` where the log is too short for a
@@ -162,7 +165,8 @@ class InterestPipeline(BaseEstimator):
         encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)
         self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
-        self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
+        profiler.fit(self.log_.events, self.item_vectors_)
+        self.profiles_ = profiler.profiles_[profiler.users_["has_profile"]]
         self._fit_tiers()
         self._fit_clusters(texts)
         self._fit_recommender()
@@ -277,7 +281,11 @@ class InterestPipeline(BaseEstimator):
         _check_parts(Path(folder), tables, vectors, objects)
         road: InterestPipeline = objects["pipeline"]
         road.items_ = tables["items"]
-        road.log_ = CleanLog(tables["events"], tables["rejected"])
+        road.log_ = CleanLog(
+            tables["events"],
+            tables["rejected"],
+            tables["repairs"].set_index("repair")["rows"],
+        )
         road.item_vectors_, road.profiles_ = vectors["items"], vectors["profiles"]
         road.tiers_ = tables["tiers"].set_index("user_id")
         road.clusters_ = tables["clusters"].set_index("user_id")
@@ -358,6 +366,7 @@ class InterestPipeline(BaseEstimator):
         return {
             "events": self.log_.events,
             "rejected": self.log_.rejected,
+            "repairs": self.log_.repairs.reset_index(),
             "items": self.items_,
             "tiers": self.tiers_.reset_index(),
             "clusters": self.clusters_.reset_index(),

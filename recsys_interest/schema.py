@@ -5,11 +5,12 @@ Chapter: 00 (quickstart), 01 (behaviour logs).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recsys_interest.checks import (
@@ -23,6 +24,7 @@ from recsys_interest.checks import (
 )
 
 __all__ = [
+    "COUNTED_KINDS",
     "EVENT_COLUMNS",
     "EVENT_WEIGHTS",
     "ITEM_COLUMNS",
@@ -39,6 +41,7 @@ EVENT_COLUMNS = ("user_id", "item_id", "event", "timestamp", "value", "text")
 ITEM_COLUMNS = ("item_id", "title", "description", "tags", "category", "language")
 
 TIMESTAMP_DTYPE = "datetime64[us, UTC]"
+_FIRST, _LAST = -62_135_596_800, 253_402_300_800  # seconds from 1970 to the years 1 and 10000
 LARGEST_WEIGHT = 1e6  # sums of larger ones lose the small ones
 
 #: Default worth of one event of each kind. The order of the kinds is common sense (a purchase says
@@ -60,6 +63,12 @@ EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "purchase": 5.0,
         "return": -5.0,  # takes back a purchase
     }
+)
+
+#: Kinds of event whose `value` counts: how many times, or how many pieces. Without a value it is
+#: one. The other kinds happen once, or have a rating or a score.
+COUNTED_KINDS = frozenset(
+    ("impression", "browse", "search", "play", "comment", "share", "purchase", "return")
 )
 
 
@@ -217,11 +226,15 @@ def event_strength(
     events: pd.DataFrame,
     weights: Mapping[str, float] | None = None,
     neutral_rating: float = 3.0,
+    *,
+    counts: str = "log2",
 ) -> pd.Series:
     r"""Return how much each event says for (+) or against (−) an interest.
 
     .. math:: s_e = w_{\mathrm{kind}(e)} \cdot
-        \begin{cases} (v_e - v_0) / 2 & \text{for ratings} \\ 1 & \text{otherwise} \end{cases}
+        \begin{cases} (v_e - v_0) / 2 & \text{for ratings} \\
+        \log_2(1 + v_e) & \text{for counts, where } v_e = 1 \text{ if there is no value} \\
+        1 & \text{otherwise} \end{cases}
 
     Parameters
     ----------
@@ -230,7 +243,12 @@ def event_strength(
     weights : mapping of str to float, optional
         Weight of each event kind; the kinds given here override or extend `EVENT_WEIGHTS`.
     neutral_rating : float, default 3.0
-        The rating :math:`v_0` that says nothing either way, in the unit of the ratings.
+        The rating :math:`v_0` that says nothing either way, in the unit of the ratings. Ratings
+        above it speak for an interest, ratings below it against one.
+    counts : {"log2", "linear", "ignore"}, default "log2"
+        What the value of the `COUNTED_KINDS` does. ``"log2"`` lets it saturate: one play counts 1,
+        three count 2, seven count 3, and a song that ran a thousand times does not drown a user's
+        other interests. ``"linear"`` multiplies by it, ``"ignore"`` leaves it out.
 
     Returns
     -------
@@ -241,10 +259,13 @@ def event_strength(
     ------
     SchemaError
         If an event kind has no weight.
+    ValueError
+        If `counts` is none of the three, or `neutral_rating` is not finite.
 
     Notes
     -----
-    Chapter 05, "User profiles".
+    Chapter 05, "User profiles". A logarithm of implicit counts is the second confidence of Hu,
+    Koren and Volinsky (2008), "Collaborative filtering for implicit feedback datasets", eq. (6).
 
     Examples
     --------
@@ -252,14 +273,22 @@ def event_strength(
     >>> log = pd.DataFrame({"event": ["rate", "rate", "like"], "value": [5.0, 1.0, None]})
     >>> event_strength(log).tolist()
     [3.0, -3.0, 3.0]
+    >>> plays = pd.DataFrame({"event": ["play"] * 3, "value": [None, 1, 3]})
+    >>> event_strength(plays).tolist()
+    [2.0, 2.0, 4.0]
     """
     check_frame(events, "events", ("event", "value"))
     if isinstance(neutral_rating, bool) or not isinstance(neutral_rating, Real):
         raise TypeError(f"neutral_rating must be a number, got {neutral_rating!r}")
     if not np.isfinite(float(neutral_rating)):
         raise ValueError(f"neutral_rating must be finite, got {neutral_rating!r}")
+    if counts not in _SATURATION:
+        raise ValueError(f"counts must be {shown(_SATURATION)}, got {counts!r}")
     table = weights_of(weights)
-    weight = events["event"].map(table).astype(float)
+    # Each kind is looked up once: mapping millions of rows takes seconds.
+    places, distinct = pd.factorize(events["event"])
+    known = np.append(np.array([table.get(kind, np.nan) for kind in distinct], dtype=float), np.nan)
+    weight = pd.Series(known[places], index=events.index, name="event")
     unknown = weight.isna()
     if unknown.any():
         kinds = events.loc[unknown, "event"].unique().tolist()
@@ -267,9 +296,19 @@ def event_strength(
             f"events.event has kinds without a weight: {shown(kinds)}; "
             f"pass a weight for each, for example {{{shown(kinds[:1])}: 1.0}}"
         )
-    rated = (events["event"] == "rate").to_numpy()
-    scale = np.where(rated, (events["value"].to_numpy(dtype=float) - neutral_rating) / 2, 1.0)
-    return weight * np.nan_to_num(scale)  # a rating without a value says nothing
+    value = events["value"].to_numpy(dtype=float)
+    # A rating without a value says nothing; a count without one is one, a count below zero none.
+    rated = np.nan_to_num((value - neutral_rating) / 2)
+    counted = _SATURATION[counts](np.where(np.isnan(value), 1.0, np.maximum(value, 0.0)))
+    is_rating, is_count = events["event"] == "rate", events["event"].isin(COUNTED_KINDS)
+    return weight * np.where(is_rating, rated, np.where(is_count, counted, 1.0))
+
+
+_SATURATION: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "log2": lambda count: np.log2(1.0 + count),
+    "linear": lambda count: count,
+    "ignore": np.ones_like,
+}
 
 
 def weights_of(weights: Mapping[str, float] | None) -> dict[str, float]:
@@ -323,7 +362,11 @@ def in_utc(times: pd.Series) -> pd.Series:
     Years outside 1 to 9999, which cannot be written down, become NaT.
     """
     if times.dt.unit != "ns":  # nanoseconds do not reach that far
-        times = times.where(times.dt.year.between(1, 9999))
+        ticks = times.array.asi8
+        per_second = {"s": 1, "ms": 1000, "us": 1_000_000}[times.dt.unit]
+        far = (ticks < _FIRST * per_second) | (ticks >= _LAST * per_second)
+        if far.any():  # NaT counts as far, too
+            times = times.mask(far)
     zoned = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     return zoned.astype(TIMESTAMP_DTYPE)
 

@@ -1,22 +1,29 @@
 """Cut a behaviour log into what a model may learn from and what it is tested on.
 
-Chapter: 12 (measuring recommendations).
+Chapter: 01 (behaviour logs), 12 (measuring recommendations).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from recsys_interest.checks import as_moment
+from recsys_interest.checks import as_moment, shown
 from recsys_interest.schema import validate_events
 
-__all__ = ["Split", "random_split", "time_split"]
+__all__ = [
+    "Split",
+    "cold_item_split",
+    "cold_user_split",
+    "random_split",
+    "time_split",
+    "user_split",
+]
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,180 @@ def random_split(
     return _split(log, in_test[groups])
 
 
+def user_split(
+    events: pd.DataFrame,
+    *,
+    test_share: float = 0.2,
+    last: int | None = None,
+) -> Split:
+    r"""Split off the latest events of every user as test.
+
+    Every user is tested on the own future, however early or late the user came. What others did
+    after that is in train, so a trend leaks backwards; `time_split` lets nothing leak.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Valid events (see `validate_events`), at least one user with two different moments.
+    test_share : float, default 0.2
+        Wanted share of each user's events in test, between 0 and 1. A user's events of one moment
+        stay together, so the test side begins at the moment that comes nearest to this share (of
+        two equally near, the earlier), but never at the first. Users of a single moment are in
+        train only. Not used if `last` is given.
+    last : int, optional
+        Wanted number of events of each user in test, instead of a share: 1 is leave-one-out.
+
+    Returns
+    -------
+    Split
+        Of each user, every train timestamp lies before every test timestamp, and every user of the
+        test side has events in train.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If there are no events, or no user has two different moments.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs". Of user :math:`u` with :math:`n_u` events, let :math:`n_u(t)` be
+    those from the moment :math:`t` on. The test side of :math:`u` begins at
+
+    .. math:: t_u = \arg\min_{t > \min_u} |n_u(t) - s\,n_u|
+
+    for the share :math:`s`, with :math:`s\,n_u` replaced by `last` if that is given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"user_id": list("aaabb"), "item_id": range(5)})
+    >>> log["timestamp"] = pd.date_range("2026-01-01", periods=5, tz="UTC")
+    >>> user_split(log).test["item_id"].tolist()
+    [2, 4]
+    """
+    log = _some_events(events)
+    cutoffs = _cutoffs_of_users(log, _share(test_share), _count(last))
+    if cutoffs.empty:
+        raise ValueError(
+            "no user has events of two moments; a split by user needs them, random_split does not"
+        )
+    return _split(log, (log["timestamp"] >= log["user_id"].map(cutoffs)).to_numpy())
+
+
+def cold_item_split(
+    events: pd.DataFrame,
+    *,
+    test_share: float = 0.2,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Split:
+    """Split off some items with all their events as test: nobody has met them before.
+
+    On these a method can only use what is known of the item itself, its text. A user whose events
+    are all on such items has no events in train, and is cold as well.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Valid events (see `validate_events`), on at least two different items.
+    test_share : float, default 0.2
+        Share of the items in test, between 0 and 1: ``round(test_share * n_items)`` of them, but at
+        least one and not all.
+    random_state : int, RandomState or None, default 0
+        Seed of the draw, which depends on the ids of the items and not on the order of rows.
+
+    Returns
+    -------
+    Split
+        No item is on both sides, and neither side is empty.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If there are no events, or all are on one item.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"user_id": 1, "item_id": list("ababc")})
+    >>> log["timestamp"] = pd.Timestamp("2026-01-01", tz="UTC")
+    >>> cold_item_split(log, test_share=0.3).test["item_id"].unique().tolist()
+    ['c']
+    """
+    return _cold_split(events, "item_id", test_share, random_state)
+
+
+def cold_user_split(
+    events: pd.DataFrame,
+    *,
+    test_share: float = 0.2,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Split:
+    """Split off some users with all their events as test: the method has never met them.
+
+    What a method may know of them when it is tested is a question of its own: nothing, or their
+    first few events, which then are no test any more.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Valid events (see `validate_events`), of at least two different users.
+    test_share : float, default 0.2
+        Share of the users in test, between 0 and 1: ``round(test_share * n_users)`` of them, but at
+        least one and not all.
+    random_state : int, RandomState or None, default 0
+        Seed of the draw, which depends on the ids of the users and not on the order of rows.
+
+    Returns
+    -------
+    Split
+        No user is on both sides, and neither side is empty.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If there are no events, or all are of one user.
+
+    Notes
+    -----
+    Chapter 01, "Behaviour logs".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"user_id": list("ababc"), "item_id": 1})
+    >>> log["timestamp"] = pd.Timestamp("2026-01-01", tz="UTC")
+    >>> cold_user_split(log, test_share=0.3).test["user_id"].unique().tolist()
+    ['c']
+    """
+    return _cold_split(events, "user_id", test_share, random_state)
+
+
+def _cold_split(
+    events: pd.DataFrame,
+    column: str,
+    test_share: float,
+    random_state: int | np.random.RandomState | None,
+) -> Split:
+    log = _some_events(events)
+    share = _share(test_share)
+    ids = pd.Index(log[column].unique()).sort_values()
+    if len(ids) < 2:
+        raise ValueError(f"events has one {column} only, {shown(ids.tolist())}; a split needs two")
+    n_test = np.clip(round(share * len(ids)), 1, len(ids) - 1)
+    drawn = check_random_state(random_state).permutation(len(ids))[:n_test]
+    return _split(log, log[column].isin(ids[drawn]).to_numpy())
+
+
 def _split(log: pd.DataFrame, in_test: np.ndarray) -> Split:
     return Split(train=log[~in_test], test=log[in_test])
 
@@ -172,6 +353,28 @@ def _share(test_share: float) -> float:
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie between 0 and 1 (both excluded), got {test_share}")
     return float(test_share)
+
+
+def _count(last: int | None) -> int | None:
+    if last is None:
+        return None
+    if isinstance(last, bool) or not isinstance(last, Integral):
+        raise TypeError(f"last must be a whole number, got {type(last).__name__}")
+    if last < 1:
+        raise ValueError(f"last must be at least 1, got {last}")
+    return int(last)
+
+
+def _cutoffs_of_users(log: pd.DataFrame, share: float, last: int | None) -> pd.Series:
+    """Return the first moment of the test side of each user with two moments."""
+    moments = log.groupby(["user_id", "timestamp"], sort=True).size().rename("n").reset_index()
+    by_user = moments.groupby("user_id")["n"]
+    total = by_user.transform("sum")
+    n_test = total - by_user.cumsum() + moments["n"]
+    moments["distance"] = (n_test - (share * total if last is None else last)).abs()
+    later = moments[moments.duplicated("user_id")]  # without the first moment of each user
+    nearest = later.sort_values(["user_id", "distance", "timestamp"]).drop_duplicates("user_id")
+    return nearest.set_index("user_id")["timestamp"]
 
 
 def _cutoff_for(stamps: pd.Series, share: float) -> pd.Timestamp:

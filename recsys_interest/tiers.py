@@ -5,19 +5,23 @@ Chapter: 06 (interest tiers).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import f1_score
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import check_count, shown
+from recsys_interest.label_sources import check_label_window
 from recsys_interest.reproducible import check_part, content_order, seeded_clone
 
 __all__ = ["TierClassifier"]
@@ -40,6 +44,12 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int, RandomState or None, default None
         Given to the default, and to every part of `estimator` whose own `random_state` is None.
         Two equally good splits of a tree are chosen between at random.
+    selector : scikit-learn feature selector, optional
+        Anything with `fit_transform` and `get_support`, for example
+        ``SelectKBest(mutual_info_classif, k=5)``. It is fitted in `fit`, on the rows of `fit`: in a
+        cross-validation it never sees the rows that are held out.
+    allow_same_window : bool, default False
+        Whether `fit` takes labels from the time of the features, see `check_label_window`.
 
     Attributes
     ----------
@@ -47,6 +57,8 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The tiers seen in `fit`, ascending.
     estimator_ : classifier
         The fitted one. If `y` held one tier only, a tree of one leaf, whatever was injected.
+    selector_ : selector or None
+        The fitted one; None if there was none, or `y` held one tier only.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -54,8 +66,9 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    Chapter 06, "Interest tiers". The rows are sorted by content before they are learned from, so
-    their order does not matter.
+    Chapter 06, "Interest tiers". The rows are brought into an order that depends on their content
+    only, and shuffled with a fixed seed, so their own order does not matter. For calibrated
+    probabilities inject ``CalibratedClassifierCV(...)``.
 
     Examples
     --------
@@ -68,9 +81,17 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     'n_events > 5 → tier 2'
     """
 
-    def __init__(self, estimator: Any = None, random_state: Any = None) -> None:
+    def __init__(
+        self,
+        estimator: Any = None,
+        random_state: Any = None,
+        selector: Any = None,
+        allow_same_window: bool = False,
+    ) -> None:
         self.estimator = estimator
         self.random_state = random_state
+        self.selector = selector
+        self.allow_same_window = allow_same_window
 
     def fit(self, X: Any, y: Any) -> TierClassifier:
         """Learn the tiers.
@@ -93,11 +114,16 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If a column of X holds no numbers, or the estimator is no classifier.
         ValueError
             If X holds NaN, infinity or more than single precision can hold, `y` is not a set of
-            classes, or the indices differ.
+            classes, the indices differ, or the labels come from the time of the features.
         """
         if self.estimator is not None:
             example = "sklearn.tree.DecisionTreeClassifier()"
             check_part(self.estimator, "estimator", "a classifier", "predict", example)
+        if self.selector is not None:
+            example = "SelectKBest(mutual_info_classif, k=5)"
+            check_part(self.selector, "selector", "a selector", "get_support", example)
+        if not self.allow_same_window:
+            check_label_window(X, y)
         _check_same_index(X, y)
         _check_numeric(X)
         rows, tiers = validate_data(self, X, y, dtype=np.float64, ensure_all_finite=False)
@@ -105,10 +131,19 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(tiers)
         self.classes_, codes = np.unique(tiers, return_inverse=True)
         order = content_order(np.column_stack([rows, codes]))
+        # Folds that a part cuts from sorted rows would each hold one kind of user.
+        order = order[np.random.RandomState(0).permutation(len(order))]
+        rows, tiers = rows[order], tiers[order]
         one_tier = len(self.classes_) == 1
+        self.selector_ = None
+        if self.selector is not None and not one_tier:
+            self.selector_ = seeded_clone(self.selector, self.random_state)
+            rows = self.selector_.fit(rows, tiers).transform(rows)
+            if not rows.shape[1]:
+                raise ValueError("selector keeps no feature at all; loosen it")
         inner = _default_tree() if self.estimator is None or one_tier else self.estimator
         self.estimator_ = seeded_clone(inner, self.random_state)
-        self.estimator_.fit(rows[order], tiers[order])
+        self.estimator_.fit(rows, tiers)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -175,12 +210,69 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"explain needs a single tree (DecisionTreeClassifier or ExtraTreeClassifier), "
                 f"the estimator is {type(self.estimator_).__name__}; use estimator=None for a tree"
             )
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
-        rules = _leaf_rules(self.estimator_, names)
+        rules = _leaf_rules(self.estimator_, self._names()[self._support()])
         words = [rules[leaf] for leaf in self.estimator_.apply(rows)]
         return pd.Series(words, index=_index_of(X), name="rule", dtype="str")
 
+    def importance(self, X: Any, y: Any, *, n_repeats: int = 10) -> pd.DataFrame:
+        r"""Measure what is lost when one feature is shuffled, for any classifier.
+
+        The importance of feature :math:`j` is the macro-F1 on X minus the macro-F1 after the column
+        was shuffled, :math:`I_j = s(X) - \frac{1}{R} \sum_r s(X^{(j, r)})`. Measure it on users the
+        model was not fitted on; on its own it also counts what was learned by heart.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_users, n_features)
+            The features.
+        y : Series or array of shape (n_users,)
+            The true tiers.
+        n_repeats : int, default 10
+            Number of shuffles.
+
+        Returns
+        -------
+        DataFrame of float64
+            Indexed by `feature`, most important first: `importance` and `std` over the shuffles.
+            Of two features that say the same, each can cover for the other and look useless.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> X = pd.DataFrame({"n_events": [1, 2, 8, 9], "noise": [3, 1, 3, 1]})
+        >>> model = TierClassifier(random_state=0).fit(X, [0, 0, 1, 1])
+        >>> model.importance(X, [0, 0, 1, 1])["importance"].idxmax()
+        'n_events'
+        """
+        check_count(n_repeats, "n_repeats")
+        _check_same_index(X, y)
+        rows, tiers = self._all_rows(X), np.asarray(y)
+        if len(rows) != len(tiers):
+            raise ValueError(f"y has {len(tiers)} tiers for the {len(rows)} rows of X")
+        codes = np.unique(tiers, return_inverse=True)[1]
+        order = content_order(np.column_stack([rows, codes]))
+        found = permutation_importance(
+            _Inner(self), rows[order], tiers[order], scoring=_macro_f1, n_repeats=n_repeats,
+            random_state=check_random_state(self.random_state),
+        )  # fmt: skip
+        values = {"importance": found.importances_mean, "std": found.importances_std}
+        out = pd.DataFrame(values, index=pd.Index(self._names(), name="feature"))
+        return out.sort_values("importance", ascending=False, kind="stable")
+
+    def _names(self) -> npt.NDArray[Any]:
+        unnamed = [f"x{j}" for j in range(self.n_features_in_)]
+        return np.asarray(getattr(self, "feature_names_in_", unnamed), dtype=object)
+
+    def _support(self) -> npt.NDArray[np.bool_]:
+        if self.selector_ is None:
+            return np.ones(self.n_features_in_, dtype=bool)
+        return np.asarray(self.selector_.get_support(), dtype=bool)
+
     def _rows(self, X: Any) -> npt.NDArray[np.float64]:
+        rows = self._all_rows(X)
+        return rows if self.selector_ is None else np.asarray(self.selector_.transform(rows))
+
+    def _all_rows(self, X: Any) -> npt.NDArray[np.float64]:
         check_is_fitted(self)
         _check_numeric(X)
         rows = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=False)
@@ -201,6 +293,26 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X holds values beyond 3.4e38, too large for the single precision of a tree, in "
                 f"the column(s) {shown(names[large].tolist())}; scale them, for example np.log1p"
             )
+
+
+class _Inner(BaseEstimator):  # type: ignore[misc]
+    """A fitted `TierClassifier` that takes bare rows, for scikit-learn's inspection."""
+
+    def __init__(self, model: TierClassifier) -> None:
+        self.model = model
+
+    def fit(self, X: Any, y: Any) -> _Inner:
+        return self
+
+    def predict(self, X: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+        model = self.model
+        rows = X if model.selector_ is None else model.selector_.transform(X)
+        out: npt.NDArray[Any] = model.estimator_.predict(rows)
+        return out
+
+
+def _macro_f1(model: _Inner, X: Any, y: Any) -> float:
+    return float(f1_score(y, model.predict(X), average="macro", zero_division=0))
 
 
 def _default_tree() -> DecisionTreeClassifier:
@@ -237,7 +349,7 @@ def _index_of(X: object) -> pd.Index | None:
     return X.index if isinstance(X, pd.DataFrame) else None
 
 
-def _leaf_rules(model: Any, names: Sequence[str]) -> dict[int, str]:
+def _leaf_rules(model: Any, names: npt.NDArray[Any]) -> dict[int, str]:
     """Return the rule of every leaf: the bounds on the way to it, and its tier."""
     tree = model.tree_
     rules: dict[int, str] = {}

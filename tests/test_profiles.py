@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recsys_interest.checks import SchemaError
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.schema import EVENT_WEIGHTS
+from recsys_interest.schema import COUNTED_KINDS, EVENT_WEIGHTS
 from recsys_interest.vectors import check_vectors
 
 VECTORS = pd.DataFrame([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], index=["a", "b", "blank"])
@@ -29,6 +29,8 @@ def by_hand(events, half_life=None):
         strength = EVENT_WEIGHTS[row.event]
         if row.event == "rate":
             strength *= (row.value - 3) / 2
+        if row.event in COUNTED_KINDS:
+            strength *= np.log2(1 + row.value)
         age = (newest - row.timestamp).total_seconds() / 86_400
         weight = max(strength, 0) * (1 if half_life is None else 2 ** (-age / half_life))
         if weight > 0 and VECTORS.loc[row.item_id].any():
@@ -56,12 +58,14 @@ def test_profiles_equal_the_formula(rows, half_life):
     events = log(rows)
     found = InterestProfiler(half_life=half_life).fit(events, VECTORS)
     expected = by_hand(events, half_life)
-    assert found.profiles_.index.tolist() == expected.index.tolist()
+    assert found.profiles_.index.tolist() == sorted(events["user_id"].unique())
+    assert found.users_.index.equals(found.profiles_.index)
+    known = found.users_["has_profile"]
+    assert found.profiles_.index[known].tolist() == expected.index.tolist()
     if len(expected):
-        np.testing.assert_allclose(found.profiles_, expected, atol=1e-6)
-    assert found.users_.index.tolist() == sorted(events["user_id"].unique())
+        np.testing.assert_allclose(found.profiles_[known], expected, atol=1e-6)
+    assert not found.profiles_[~known].any(axis=None)
     assert found.users_["n_events"].sum() == len(events)
-    assert found.users_.index[found.users_["has_profile"]].equals(found.profiles_.index)
 
 
 @settings(deadline=None, max_examples=25)
@@ -148,7 +152,8 @@ def test_check_vectors_returns_one_block_of_float32():
 def test_without_any_vector_nobody_has_a_profile(columns):
     nothing = pd.DataFrame(index=[], columns=columns, dtype="float32")
     found = InterestProfiler(half_life=2.0).fit(log([(1, "a", "like", 0, None)]), nothing)
-    assert found.profiles_.shape == (0, len(columns))
+    assert found.profiles_.shape == (1, len(columns))
+    assert not found.profiles_.any(axis=None)
     assert found.users_["has_profile"].tolist() == [False]
 
 

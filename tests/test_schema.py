@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_interest.schema import (
+    COUNTED_KINDS,
     EVENT_COLUMNS,
     EVENT_WEIGHTS,
     ITEM_COLUMNS,
@@ -129,8 +133,42 @@ def test_strength_follows_kind_and_rating():
         }
     )
     w = EVENT_WEIGHTS
-    expected = [w["purchase"], w["return"], 0, w["rate"], 0, -w["rate"], 0]
+    two = np.log2(1 + 2)
+    expected = [w["purchase"] * two, w["return"], 0, w["rate"], 0, -w["rate"], 0]
     assert event_strength(events).tolist() == expected
+
+
+def test_counts_saturate_and_happen_once_without_a_value():
+    events = pd.DataFrame({"event": "play", "value": [np.nan, 0, 1, 3, 1000, -5]})
+    weight = EVENT_WEIGHTS["play"]
+    expected = [1, 0, 1, 2, np.log2(1001), 0]
+    np.testing.assert_allclose(event_strength(events), weight * np.array(expected))
+    linear = event_strength(events, counts="linear")
+    np.testing.assert_allclose(linear, weight * np.array([1, 0, 1, 3, 1000, 0]))
+    assert event_strength(events, counts="ignore").eq(weight).all()
+    with pytest.raises(ValueError, match="counts must be 'log2', 'linear', 'ignore', got 'sqrt'"):
+        event_strength(events, counts="sqrt")
+
+
+def test_values_of_what_happens_once_and_of_own_kinds_do_not_count():
+    events = pd.DataFrame({"event": ["like", "wave", "exam_score"], "value": [7.0, 7.0, 80.0]})
+    found = event_strength(events, {"wave": 2.0}).tolist()
+    assert found == [EVENT_WEIGHTS["like"], 2.0, EVENT_WEIGHTS["exam_score"]]
+
+
+def test_the_kinds_of_all_seven_domains_have_a_weight_and_a_sign():
+    kinds = "browse purchase search follow like comment share play favourite rate enrol exam_score"
+    assert all(EVENT_WEIGHTS[kind] > 0 for kind in kinds.split())
+    assert EVENT_WEIGHTS["return"] < 0
+    assert EVENT_WEIGHTS["impression"] == 0
+    assert set(EVENT_WEIGHTS) >= COUNTED_KINDS
+
+
+def test_the_table_of_kinds_is_the_one_that_is_used():
+    page = (Path(__file__).parents[1] / "book" / "api" / "schema.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([−\d]+) \| (\w+)", page, flags=re.MULTILINE)
+    assert {kind: float(weight.replace("−", "-")) for kind, weight, _ in rows} == EVENT_WEIGHTS
+    assert {kind for kind, _, value in rows if value == "count"} == COUNTED_KINDS
 
 
 def test_strength_takes_other_weights_and_names_unknown_kinds():

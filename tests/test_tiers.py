@@ -17,7 +17,8 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from recsys_interest.checks import SchemaError
-from recsys_interest.engagement import TIER_FEATURES, tier_features, tier_labels
+from recsys_interest.engagement import TIER_FEATURES, tier_features
+from recsys_interest.label_sources import tier_labels
 from recsys_interest.tiers import TierClassifier
 
 START = pd.Timestamp("2026-03-01", tz="UTC")
@@ -97,6 +98,7 @@ def test_features_by_hand():
         "n_ratings": 2.0,
         "mean_score": 0.0,
         "n_scores": 0.0,
+        "purchase_value": 0.0,
     }
     bob = out.loc["bob"]
     assert bob[["mean_score", "n_scores", "mean_rating", "n_ratings"]].tolist() == [80, 1, 3, 0]

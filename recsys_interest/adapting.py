@@ -6,7 +6,7 @@ Chapter: 04 (training the language model).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,16 +20,17 @@ from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_count, check_same_ids
-from recsys_interest.contrastive import behaviour_pairs, train_contrastive
+from recsys_interest.contrastive import train_contrastive
 from recsys_interest.encoder import TextEncoder
-from recsys_interest.ranking_metrics import per_user_metrics
-from recsys_interest.recommend import CosineRecommender
+from recsys_interest.new_items import compare_on_new_items
 from recsys_interest.schema import event_strength, validate_events, validate_items
+from recsys_interest.splitting import cold_item_split
 from recsys_interest.text import item_text
-from recsys_interest.training import TrainingPlan, TrainingResult, check_share
+from recsys_interest.text_pairs import behaviour_pairs
+from recsys_interest.training_plan import TrainingPlan, TrainingResult
 from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["Adaptation", "BehaviourAdapter", "adapt", "compare_on_new_items"]
+__all__ = ["Adaptation", "BehaviourAdapter", "adapt"]
 
 _ALPHAS = tuple(10.0**n for n in np.arange(-2, 4.5, 0.5))
 
@@ -284,7 +285,10 @@ def adapt(
         raise TypeError(f"encoder must be a TextEncoder, got {type(encoder).__name__}")
     log, catalogue = validate_events(events), validate_items(items)
     texts = item_text(catalogue)
-    train, relevant = _hold_items_out(log, held_out_share, random_state)
+    split = cold_item_split(log, test_share=held_out_share, random_state=random_state)
+    train = split.train
+    liked = split.test[event_strength(split.test) > 0]
+    relevant = liked[["user_id", "item_id"]].drop_duplicates()
     frozen = encoder.transform(texts)
     adapter = BehaviourAdapter(n_factors, random_state=random_state).fit(frozen, train)
     fine_tuned = train_contrastive(
@@ -316,95 +320,6 @@ def adapt(
     return Adaptation(report.loc[order], adapter, fine_tuned, new_items)
 
 
-def compare_on_new_items(
-    vectors: Mapping[str, pd.DataFrame],
-    train: pd.DataFrame,
-    relevant: pd.DataFrame,
-    *,
-    k: int = 10,
-    n_boot: int = 1000,
-    random_state: int = 0,
-) -> pd.DataFrame:
-    """Compare item vectors by the lists of new items that the cosine makes of them.
-
-    For each user with a past and a liked new item, `CosineRecommender` ranks the new items.
-
-    Parameters
-    ----------
-    vectors : mapping of str to DataFrame
-        One table of item vectors for each method, indexed by item id; the first is the baseline.
-    train : DataFrame
-        Valid events without any of the new items.
-    relevant : DataFrame
-        `user_id` and `item_id`: who liked which new item. All the items in it are the candidates.
-    k : int, default 10
-        Length of the lists.
-    n_boot : int, default 1000
-        Bootstrap samples of the users, the same ones for all methods.
-    random_state : int, default 0
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        One row per method: ``recall@k``, ``ndcg@k``, and ``gain``, ``gain_low``, ``gain_high``: the
-        mean difference in recall to the baseline, user by user, with its 95 % interval; `n_users`.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If a new item has events in `train`, or no user has both a past and a liked new item.
-
-    Notes
-    -----
-    Chapter 04, "Training the language model".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> past = pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"], "event": "like",
-    ...                      "timestamp": pd.Timestamp("2026-01-01", tz="UTC")})
-    >>> liked = pd.DataFrame({"user_id": [1, 2], "item_id": ["c", "d"]})
-    >>> good = pd.DataFrame([[1, 0], [0, 1], [1, 0.1], [0.1, 1]], index=list("abcd"))
-    >>> bad = good.set_axis(list("abdc"))
-    >>> compare_on_new_items({"bad": bad, "good": good}, past, liked, k=1)["gain"].tolist()
-    [0.0, 1.0]
-    """
-    check_count(k, "k")
-    check_count(n_boot, "n_boot")
-    log = validate_events(train)
-    new = pd.Index(relevant["item_id"].unique())
-    if log["item_id"].isin(new).any():
-        raise ValueError("train has events of items that are in relevant; drop them from train")
-    relevant = relevant[relevant["user_id"].isin(log["user_id"])]
-    if relevant.empty:
-        raise ValueError("relevant has no user who has events in train")
-    users = np.sort(relevant["user_id"].unique())
-    catalogue = pd.DataFrame({"item_id": pd.concat([log["item_id"], pd.Series(new)]).unique()})
-    per_user = {}
-    for name, table in vectors.items():
-        recommender = CosineRecommender().fit(log, catalogue, table)
-        lists = recommender.recommend(users, k=k, candidates=new)
-        per_user[name] = per_user_metrics(lists, relevant, k)[[f"recall@{k}", f"ndcg@{k}"]]
-    return _report(per_user, k, n_boot, random_state)
-
-
-def _report(
-    per_user: dict[str, pd.DataFrame], k: int, n_boot: int, random_state: int
-) -> pd.DataFrame:
-    baseline = next(iter(per_user.values()))[f"recall@{k}"].to_numpy()
-    rng = np.random.default_rng(random_state)
-    drawn = rng.multinomial(len(baseline), np.full(len(baseline), 1 / len(baseline)), n_boot)
-    rows = {}
-    for name, metrics in per_user.items():
-        gain = metrics[f"recall@{k}"].to_numpy() - baseline
-        low, high = np.percentile(drawn @ gain / len(gain), [2.5, 97.5])
-        rows[name] = {**metrics.mean(), "gain": gain.mean(), "gain_low": low, "gain_high": high}
-    return pd.DataFrame(rows).T.assign(n_users=len(baseline)).rename_axis("vectors")
-
-
 def _consumed(log: pd.DataFrame, known: pd.Index) -> tuple[sparse.csr_array, pd.Index]:
     """Return who has an event for which item, and the items with one and with a vector."""
     check_same_ids(log["item_id"], known.to_series(), "events.item_id", "vectors.index")
@@ -418,18 +333,6 @@ def _consumed(log: pd.DataFrame, known: pd.Index) -> tuple[sparse.csr_array, pd.
         )
     shape = (len(users), len(items))
     return sparse.csr_array((np.ones(len(seen)), (rows, columns)), shape=shape), pd.Index(items)
-
-
-def _hold_items_out(
-    log: pd.DataFrame, share: float, random_state: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    check_share(share, "held_out_share", 0.9)
-    ids = np.sort(log["item_id"].unique())
-    n_new = max(1, round(share * len(ids)))
-    new = np.random.default_rng(random_state).permutation(ids)[:n_new]
-    held = log["item_id"].isin(new)
-    liked = log[held & (event_strength(log) > 0)]
-    return log[~held], liked[["user_id", "item_id"]].drop_duplicates()
 
 
 def _names(n_factors: int) -> list[str]:

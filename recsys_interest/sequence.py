@@ -13,12 +13,13 @@ import pandas as pd
 from sklearn.base import clone
 
 from recsys_interest.checks import check_count, check_same_ids
-from recsys_interest.pretraining import padded, usable_device
 from recsys_interest.recommend import PopularityRecommender
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import event_strength
-from recsys_interest.training import TrainingPlan, check_share, losses_frame, train
+from recsys_interest.training import train
+from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
 from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.word_pieces import padded
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +37,15 @@ class GRURecommender(Recommender):
     r"""Recommend what a gated recurrent unit expects after the items a user had.
 
     The items of a user, in the order of time, are read as their vectors :math:`x_1, \dots, x_n`.
-    With a learned projection :math:`P` and learned biases :math:`b_j`, one for each item,
+    With a learned projection :math:`P`, a learned number :math:`\beta` and the share :math:`q_j` of
+    item j among all the items read (each counted once more, so that none is 0),
 
     .. math:: h_t = \mathrm{GRU}(P x_t, h_{t-1}), \qquad
-       p(j \mid x_1, \dots, x_t) = \frac{e^{h_t^\top P x_j + b_j}}{\sum_l e^{h_t^\top P x_l + b_l}}
+       p(j \mid x_1, \dots, x_t) \propto \exp(h_t^\top P x_j + \beta \log q_j)
 
-    and training maximises the log-probability of :math:`x_{t+1}` at every place :math:`t`. The
-    biases begin at the logarithm of how often an item occurs, so that before any training the list
-    is popularity. Items that have a vector but no event can be recommended too.
+    and training maximises the log-probability of :math:`x_{t+1}` at every place :math:`t`.
+    :math:`\beta` begins at 1: before any training the list is popularity. An item that has a vector
+    but no event can be recommended too.
 
     Parameters
     ----------
@@ -71,9 +73,9 @@ class GRURecommender(Recommender):
     losses_ : DataFrame
         `step`, `train_loss` and `held_out_loss` of each look.
     user_states_ : ndarray of float64, shape (n_users, hidden_size + 1)
-        :math:`h` after the last item, and a one for the bias; zeros without a usable event.
+        :math:`h` after the last item, and a one; zeros without a usable event.
     item_states_ : ndarray of float64, shape (n_items, hidden_size + 1)
-        :math:`P x` and the bias.
+        :math:`P x_j` and :math:`\beta \log q_j`.
     fallback_ : Recommender
         The fitted fallback.
 
@@ -134,7 +136,7 @@ class GRURecommender(Recommender):
         ids = vectors.index.to_series()
         check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
         rows = unit_rows(vectors.reindex(self.item_ids_, fill_value=0.0).to_numpy())
-        self.has_vector_ = rows.any(axis=1)
+        self.has_vector_: npt.NDArray[np.bool_] = np.asarray(rows.any(axis=1))
         fallback = PopularityRecommender() if self.fallback is None else clone(self.fallback)
         self.fallback_ = fallback.fit(log, items, item_vectors)
         sequences = self._sequences(log)
@@ -153,7 +155,7 @@ class GRURecommender(Recommender):
         return [part[-self.max_length :] for part in np.split(item, bounds)]
 
     def _can_score(self, users: Positions) -> npt.NDArray[np.bool_]:
-        read: npt.NDArray[np.bool_] = np.greater(self.user_states_[:, -1], 0)
+        read: npt.NDArray[np.bool_] = np.asarray(self.user_states_.any(axis=1))
         return np.logical_and(users >= 0, read[users])
 
     def _scores(self, users: Positions) -> Floats:
@@ -177,6 +179,8 @@ class _NextItemTask:
         self, settings: GRURecommender, vectors: npt.NDArray[Any], sequences: list[Positions]
     ) -> None:
         import torch
+
+        from recsys_interest.language_model import usable_device
 
         self.settings = settings
         self.plan = settings.plan or GRU_PLAN
@@ -228,8 +232,12 @@ class _NextItemTask:
 
         self.net.eval()
         with torch.inference_mode():
-            items = self.net.items().cpu().numpy().astype(np.float64)
-            bias = self.net.bias.cpu().numpy().astype(np.float64)
+            # Each vector once, so that items with the same vector tie to the last bit.
+            vectors = self.net.vectors.cpu().numpy().astype(np.float64)
+            distinct, which = np.unique(vectors, axis=0, return_inverse=True)
+            projection = self.net.project.weight.cpu().numpy().astype(np.float64)
+            items = (distinct @ projection.T)[which]
+            bias = self.net.bias().cpu().numpy().astype(np.float64)
             users = np.zeros((len(sequences), items.shape[1] + 1))
             read = [i for i, s in enumerate(sequences) if len(s)]
             for start in range(0, len(read), _USERS_AT_ONCE):
@@ -251,7 +259,7 @@ class _NextItemTask:
 
         ids, real = self._batch(sequences)
         states, following, asked = self.net(ids[:, :-1]), ids[:, 1:], real[:, 1:]
-        scores = states[asked] @ self.net.items().T + self.net.bias
+        scores = states[asked] @ self.net.items().T + self.net.bias()
         total = torch.nn.functional.cross_entropy(scores, following[asked], reduction="sum")
         return total, int(asked.sum())
 
@@ -263,6 +271,7 @@ def _make_network(
 
     class Network(torch.nn.Module):
         vectors: torch.Tensor
+        log_share: torch.Tensor
 
         def __init__(self) -> None:
             super().__init__()
@@ -271,8 +280,12 @@ def _make_network(
             self.project = torch.nn.Linear(vectors.shape[1], size, bias=False)
             self.gru = torch.nn.GRU(size, size, batch_first=True)
             self.drop = torch.nn.Dropout(settings.dropout)
-            frequency = np.log((times + 1) / (times + 1).sum())
-            self.bias = torch.nn.Parameter(torch.from_numpy(frequency.astype(np.float32)))
+            share = np.log((times + 1) / (times + 1).sum())
+            self.register_buffer("log_share", torch.from_numpy(share.astype(np.float32)))
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def bias(self) -> torch.Tensor:
+            return self.weight * self.log_share
 
         def items(self) -> torch.Tensor:
             return self.project(self.vectors)

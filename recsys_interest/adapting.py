@@ -280,6 +280,13 @@ def adapt(
     Notes
     -----
     Chapter 04, "Training the language model". What was learned saw no event of the new items.
+
+    Examples
+    --------
+    >>> from recsys_interest import load_dataset
+    >>> films = load_dataset("movielens-small")  # doctest: +SKIP
+    >>> done = adapt(TextEncoder(), films.events, films.items, "adapted")  # doctest: +SKIP
+    >>> done.report[["recall@10", "gain", "gain_low", "gain_high"]]  # doctest: +SKIP
     """
     if not isinstance(encoder, TextEncoder):
         raise TypeError(f"encoder must be a TextEncoder, got {type(encoder).__name__}")

@@ -95,11 +95,9 @@ def test_only_the_last_items_are_read(vectors):
     log, _ = walks(20)
     short = GRURecommender(8, max_length=2, plan=FAST, progress=False)
     short.fit(log, item_vectors=vectors)
-    assert [len(s) for s in short._sequences(validate_events(log))] == [2] * 20
-    assert (
-        short._sequences(validate_events(log))[0].tolist()
-        == log[log["user_id"] == 0]["item_id"].tolist()[-2:]
-    )
+    read = short._sequences(validate_events(log))
+    assert [len(s) for s in read] == [2] * 20
+    assert read[0].tolist() == log[log["user_id"] == 0]["item_id"].tolist()[-2:]
 
 
 def test_a_log_of_single_events_is_answered(vectors):

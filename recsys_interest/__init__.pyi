@@ -27,6 +27,7 @@ from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import WordVectors as WordVectors
 from .token_vectors import TokenVectors as TokenVectors
+from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
 from .pretraining import pretrain as pretrain

@@ -5,10 +5,14 @@ Chapter: 03 (BERT features).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,12 +20,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from recsys_interest.checks import shown, valid_text
-from recsys_interest.models import DEFAULT_MODEL, find_model
+from recsys_interest.batches import WindowMerge, batches, distinct_texts, halving
+from recsys_interest.checks import shown
+from recsys_interest.dataset_files import cache_folder
+from recsys_interest.models import DEFAULT_MODEL, find_model, fingerprint
+from recsys_interest.vector_cache import VectorCache
 from recsys_interest.vectors import unit_rows
-
-if TYPE_CHECKING:
-    from recsys_interest.language_model import LanguageModel, Tokens
 
 __all__ = ["TextEncoder"]
 
@@ -34,6 +38,8 @@ _CHOICES = {
 }
 # Texts that are tokenised at one time: their tokens are all that grows with it.
 _CHUNK = 8192
+
+_WRITE_EVERY = 1.0  # seconds between two writes to the cache
 
 Floats = NDArray[np.float32]
 
@@ -78,6 +84,10 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         Tokens per batch: bounds the memory, whatever the lengths.
     device : str, optional
         For example ``"cpu"`` or ``"cuda"``; by default a GPU if there is one.
+    cache : str, Path or VectorCache, optional
+        Keep vectors on disk and do not compute them again: a file, or ``"default"`` for one in the
+        user's cache folder (or in ``RECSYS_INTEREST_CACHE``). By default nothing is kept. A vector
+        is found by the content of the model's files, the settings, and the text.
     local_files_only : bool, default False
         Never ask the hub for the model.
     progress : bool, default True
@@ -126,6 +136,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         dtype: str = "float32",
         batch_tokens: int = 4096,
         device: str | None = None,
+        cache: str | os.PathLike[str] | VectorCache | None = None,
         local_files_only: bool = False,
         progress: bool = True,
     ) -> None:
@@ -139,6 +150,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         self.dtype = dtype
         self.batch_tokens = batch_tokens
         self.device = device
+        self.cache = cache
         self.local_files_only = local_files_only
         self.progress = progress
 
@@ -209,7 +221,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         self._check_parameters()
         if not hasattr(self, "_language_model"):
             self.fit()
-        codes, texts, index = _distinct(X)
+        codes, texts, index = distinct_texts(X)
         prompt = self.prompt if prompt is None else prompt
         # One row of zeros at the end serves the blank texts, whose code is −1.
         table = np.zeros((len(texts) + 1, self.n_features_out_), dtype=np.float32)
@@ -244,6 +256,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
             raise TypeError(f"model must be the name of a model or a folder, got {self.model!r}")
         if not isinstance(self.prompt, str):
             raise TypeError(f"prompt must be text, got {self.prompt!r}")
+        if not isinstance(self.cache, (str, os.PathLike, VectorCache, type(None))):
+            raise TypeError(f"cache must be a file, 'default' or a VectorCache, got {self.cache!r}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
@@ -257,114 +271,107 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def _encode_into(self, table: Floats, texts: list[str]) -> None:
         """Fill the rows of `table` with the vectors of the texts."""
         self.n_truncated_ = 0
+        store = self._store()
         # By length and then by the text itself: the same batches for any order of the rows, with
         # little waste, and the batch that needs most memory first.
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), texts[i]))
-        with tqdm(total=len(texts), desc="encoding", delay=2, disable=not self.progress) as bar:
-            for start in range(0, len(order), _CHUNK):
-                chunk = np.array(order[start : start + _CHUNK])
-                self._encode_chunk(table, chunk, [texts[i] for i in chunk], bar)
+        try:
+            with tqdm(total=len(texts), desc="encoding", delay=2, disable=not self.progress) as bar:
+                for start in range(0, len(order), _CHUNK):
+                    where = np.array(order[start : start + _CHUNK])
+                    rest = store.read(table, where, [texts[i] for i in where])
+                    bar.update(len(where) - len(rest))
+                    if len(rest):
+                        self._encode_chunk(table, rest, [texts[i] for i in rest], store, bar)
+        finally:
+            store.flush()  # what is computed stays computed, whatever ended the call
+        self.n_truncated_ += store.n_cut
         if self.n_truncated_:
             logger.info("%d text(s) were cut", self.n_truncated_)
 
-    def _encode_chunk(self, table: Floats, where: np.ndarray, texts: list[str], bar: Any) -> None:
-        model = self._language_model
-        limit = min(self.max_tokens or model.limit, model.limit)
-        windows = self.long_text == "windows"
-        tokens = model.tokenize(texts, limit, windows=windows)
+    def _encode_chunk(
+        self, table: Floats, where: np.ndarray, texts: list[str], store: _Store, bar: Any
+    ) -> None:
+        model, windows = self._language_model, self.long_text == "windows"
+        tokens = model.tokenize(texts, self._limit(), windows=windows)
         self.n_truncated_ += int(tokens.cut.sum())
         lengths = [len(row) for row in tokens.rows]
         order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-        merge = _Merge(tokens, self.pooling) if windows else None
-        for batch in _batches(order, lengths, self.batch_tokens):
-            vectors = _halving(model, [tokens.rows[i] for i in batch], self.pooling)
-            owner = tokens.owner[batch]
+        merge = WindowMerge(tokens, self.pooling) if windows else None
+        for batch in batches(order, lengths, self.batch_tokens):
+            vectors = halving(model, [tokens.rows[i] for i in batch], self.pooling)
             if merge is not None:
                 merge.add(table, where, batch, vectors)
             else:
-                table[where[owner]] = vectors
+                done = tokens.owner[batch]
+                table[where[done]] = vectors
+                store.write([texts[i] for i in done], vectors, tokens.cut[done])
             bar.update(len(batch) * len(texts) / len(lengths))
+        if windows:
+            store.write(texts, table[where], tokens.cut)
+
+    def _limit(self) -> int:
+        return min(self.max_tokens or self._language_model.limit, self._language_model.limit)
+
+    def _store(self) -> _Store:
+        if self.cache is None:
+            return _Store(None, "")
+        if not self._language_model.as_loaded():
+            logger.warning("the model was trained since it was loaded: the cache is not used")
+            return _Store(None, "")
+        settings = (self.pooling, self._limit(), self.long_text, self.dtype_, self.device_)
+        told = json.dumps([1, fingerprint(self.files_.path), *settings])
+        if isinstance(self.cache, VectorCache):
+            return _Store(self.cache, told)
+        named = cache_folder() / "vectors.sqlite" if self.cache == "default" else self.cache
+        # Kept between calls, because it knows what it has read.
+        opened: VectorCache | None = getattr(self, "_opened", None)
+        if opened is None or opened.path != Path(named):
+            opened = self._opened = VectorCache(named)
+        return _Store(opened, told)
 
 
-class _Merge:
-    """Several windows of one text become one vector: their weighted mean, or their maximum."""
+class _Store:
+    """A cache seen from one encoder: texts instead of keys, and nothing at all for no cache."""
 
-    def __init__(self, tokens: Tokens, pooling: str) -> None:
-        lengths = np.array([len(row) for row in tokens.rows], dtype=np.float32)
-        total = np.bincount(tokens.owner, weights=lengths)[tokens.owner]
-        self._weight = np.divide(lengths, total, out=np.zeros_like(total), where=total > 0)
-        self._owner = tokens.owner
-        self._seen = np.zeros(len(tokens.cut), dtype=bool)
-        self._largest = pooling == "max"
+    def __init__(self, cache: VectorCache | None, settings: str) -> None:
+        self._cache = cache
+        digest = hashlib.sha256(settings.encode()).digest()
+        self._hash = hashlib.blake2b(digest_size=16, key=digest)
+        self._waiting: list[tuple[list[bytes], Floats, np.ndarray]] = []
+        self._written = time.monotonic()
+        self.n_cut = 0
 
-    def add(self, table: Floats, where: np.ndarray, batch: list[int], vectors: Floats) -> None:
-        for row, vector in zip(batch, vectors, strict=True):
-            text = self._owner[row]
-            place = where[text]
-            if not self._largest:
-                table[place] += np.float32(self._weight[row]) * vector
-            elif self._seen[text]:
-                np.maximum(table[place], vector, out=table[place])
-            else:
-                table[place] = vector
-            self._seen[text] = True
+    def _keys(self, texts: list[str]) -> list[bytes]:
+        keys = []
+        for text in texts:
+            hashed = self._hash.copy()
+            hashed.update(text.encode())
+            keys.append(hashed.digest())
+        return keys
 
+    def read(self, table: Floats, where: np.ndarray, texts: list[str]) -> np.ndarray:
+        """Fill in the rows that are known, and return the others."""
+        if self._cache is None:
+            return where
+        found, vectors, cut = self._cache.get(self._keys(texts), table.shape[1])
+        table[where[found]] = vectors[found]
+        self.n_cut += int(cut[found].sum())
+        return where[~found]
 
-def _distinct(texts: Any) -> tuple[np.ndarray, list[str], pd.Index]:
-    """Return the number of each row's text (−1: blank), the distinct texts, and the index."""
-    if isinstance(texts, str):
-        raise TypeError("give a list of texts, not one text: [text]")
-    series = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
-    try:
-        codes, distinct = pd.factorize(series.astype(object), use_na_sentinel=True)
-    except TypeError:  # what cannot be hashed is no text either
-        codes, distinct = np.arange(len(series)), series.to_list()
-    odd = [i for i, value in enumerate(distinct) if not isinstance(value, str)]
-    if odd:
-        kinds = sorted({type(distinct[i]).__name__ for i in odd})
-        where = series.index[np.isin(codes, odd)]
-        raise TypeError(f"texts must be str, got {shown(kinds)} at index {shown(where)}")
-    # Different halves of characters may become the same text.
-    kept, names = pd.factorize(np.array([valid_text(t) for t in distinct], dtype=object))
-    filled = np.array([bool(t.strip()) for t in names], dtype=bool)
-    number = np.append(np.where(filled, np.cumsum(filled) - 1, -1)[kept], -1)
-    return number[codes], [t for t, full in zip(names, filled, strict=True) if full], series.index
+    def write(self, texts: list[str], vectors: Floats, cut: np.ndarray) -> None:
+        """Hand vectors over; they are on disk within seconds, or after `flush`."""
+        if self._cache is not None:
+            self._waiting.append((self._keys(texts), vectors, cut))
+            if time.monotonic() - self._written > _WRITE_EVERY:
+                self.flush()
 
-
-def _batches(order: list[int], lengths: list[int], budget: int) -> Iterator[list[int]]:
-    """Yield runs of `order`, each of at most `budget` tokens or of one row."""
-    batch: list[int] = []
-    tokens = 0
-    for row in order:
-        if batch and tokens + lengths[row] > budget:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(row)
-        tokens += lengths[row]
-    if batch:
-        yield batch
-
-
-def _halving(model: LanguageModel, rows: list[list[int]], pooling: str) -> Floats:
-    """Return the vectors of a batch; where memory runs out, of its halves one after the other."""
-    try:
-        return model.vectors(rows, pooling)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        if len(rows) == 1:
-            raise MemoryError(
-                f"a single text of {len(rows[0])} tokens does not fit into memory; "
-                f"set max_tokens below that"
-            ) from error
-    # Outside the handler, so that what the failed try held is freed.
-    logger.warning("out of memory with %d texts at a time; going on with half", len(rows))
-    middle = len(rows) // 2
-    parts = [_halving(model, half, pooling) for half in (rows[:middle], rows[middle:])]
-    return np.concatenate(parts)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # On a CPU torch raises a plain RuntimeError that says so.
-    said = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or any(s in str(error).lower() for s in said)
+    def flush(self) -> None:
+        """Write what waits, in one transaction: each waits for the disk."""
+        if self._cache is not None and self._waiting:
+            keys, vectors, cut = zip(*self._waiting, strict=True)
+            self._waiting = []
+            self._cache.put(
+                [k for some in keys for k in some], np.concatenate(vectors), np.concatenate(cut)
+            )
+            self._written = time.monotonic()

@@ -66,6 +66,10 @@ class LanguageModel:
     limit: int
     _packed: PackedBert | None = field(default=None, repr=False)
     _packed_from: object = field(default=None, repr=False)
+    _loaded: object = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._loaded = self._versions()
 
     @property
     def width(self) -> int:
@@ -147,10 +151,24 @@ class LanguageModel:
 
     def _current_pack(self) -> PackedBert | None:
         # A copy of weights that were trained since it was made would be the old model.
-        now = [(id(p), p._version) for p in self.network.parameters()]
+        now = self._versions()
         if now != self._packed_from:
             self._packed, self._packed_from = pack(self.network), now
         return self._packed
+
+    def _versions(self) -> list[tuple[int, int]]:
+        """Return what changes with every change of a weight."""
+        return [(id(p), p._version) for p in self.network.parameters()]
+
+    def as_loaded(self) -> bool:
+        """Return whether the weights are those of the files.
+
+        Returns
+        -------
+        bool
+            False after training.
+        """
+        return self._loaded == self._versions()
 
     def is_causal(self) -> bool:
         """Return whether a state sees only the tokens before it, found by trying.

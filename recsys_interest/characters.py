@@ -9,6 +9,10 @@ import codecs
 import re
 from typing import IO
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
 __all__ = ["detect_encoding", "restore_text"]
 
 _BLOCK = 1 << 20
@@ -126,6 +130,11 @@ def restore_text(text: str) -> str:
         except (UnicodeEncodeError, UnicodeDecodeError):
             return text
     return text
+
+
+def misread_anywhere(texts: pd.Series) -> npt.NDArray[np.bool_]:
+    """Return which texts hold a pair that `restore_text` would look at."""
+    return texts.str.contains(_MISREAD.pattern, na=False).to_numpy(dtype=bool)
 
 
 def _cannot_be_meant(pair: re.Match[str]) -> bool:

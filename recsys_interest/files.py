@@ -306,9 +306,10 @@ def _fitting(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 
 
 def _write_csv(table: pd.DataFrame, file: IO[str], *, header: bool) -> None:
-    texts = table.select_dtypes(["str", object])
+    table = of_one_kind(table)
+    texts = table.select_dtypes("str")
     # Unquoted, a lone carriage return would end the row when it is read.
-    returns = any(texts[c].astype(str).str.contains("\r", regex=False).any() for c in texts)
+    returns = any(texts[c].str.contains("\r", regex=False).any() for c in texts)
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     table.to_csv(file, index=False, header=header, lineterminator="\n", quoting=quoting)
 

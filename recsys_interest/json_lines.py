@@ -56,7 +56,8 @@ def read_json_lines(lines: Iterable[str], chunk_rows: int | None = None) -> Iter
             return
         names = list(dict.fromkeys(name for row in piece for name in row))
         columns = {name: _column(name, [row.get(name) for row in piece]) for name in names}
-        yield pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(piece)))
+        table = pd.DataFrame(columns, index=None if names else pd.RangeIndex(len(piece)))
+        yield table.set_axis(pd.RangeIndex(start, start + len(piece)))
         start += len(piece)
         if chunk_rows is None or len(piece) < chunk_rows:
             return
@@ -78,6 +79,8 @@ def _objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 def _column(name: str, values: list[Any]) -> pd.Series:
     kinds = {type(v) for v in values} - {type(None)}
     gaps = any(v is None for v in values)
+    if not kinds:
+        return pd.Series(values, dtype="float64")
     try:
         if kinds == {str}:
             return pd.Series(values, dtype="str")
@@ -86,7 +89,7 @@ def _column(name: str, values: list[Any]) -> pd.Series:
         if kinds == {int} and not gaps:
             return pd.Series(values, dtype="int64")
         # An id with a gap must not become a float, which would round large ones.
-        if kinds and kinds <= {int, float} and not name.endswith("_id"):
+        if kinds <= {int, float} and not name.endswith("_id"):
             exact = all(type(v) is not int or abs(v) <= _EXACT for v in values)
             if exact:
                 return pd.Series(values, dtype="float64")

@@ -16,18 +16,27 @@ from .cleaning import clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
 from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
 from .splitting import user_split as user_split
+from .log_statistics import describe_log as describe_log, gini as gini
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
-from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
-from .text import item_text as item_text
-from .text import keyword_matrix as keyword_matrix, user_text as user_text
+from .text import item_text as item_text, user_text as user_text
+from .keywords import class_tfidf as class_tfidf, distinctive_words as distinctive_words
+from .keywords import keyword_matrix as keyword_matrix
+from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights as keyword_weights
+from .chat import ChatEndpoint as ChatEndpoint
+from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
+from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
-from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
+from .training_plan import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
 from .pretraining import pretrain as pretrain
-from .contrastive import behaviour_pairs as behaviour_pairs
+from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .sessions import blend_profiles as blend_profiles, last_session as last_session
+from .sessions import session_numbers as session_numbers
+from .interests import multi_interest as multi_interest
 from .engagement import tier_features as tier_features
 from .label_sources import check_label_window as check_label_window
 from .label_sources import tier_labels as tier_labels
@@ -45,6 +54,10 @@ from .recommend import PopularityRecommender as PopularityRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
+from .sequence import GRURecommender as GRURecommender
+from .new_items import compare_on_new_items as compare_on_new_items
+from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
+from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,31 @@ from typing import Any
 from recsys_interest import dataset_parsers
 from recsys_interest.dataset_parsers import Parser
 
-__all__ = ["RealData", "Table", "real_data"]
+__all__ = ["Archive", "RealData", "Table", "real_data"]
 
 _TYPES = {"int": "int64", "float": "float64", "text": "str"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """How the official zip file holds a table, if not as the CSV file of its name.
+
+    Attributes
+    ----------
+    member, separator, encoding : str
+        The file in the archive, what stands between its cells (which are never quoted), and how
+        its bytes become text.
+    names : tuple of str
+        The columns, if the file has no header.
+    flags : mapping of str to tuple of str
+        Columns to make of columns of 0 and 1: the names of those with a 1, joined by ``|``.
+    """
+
+    member: str
+    separator: str
+    encoding: str = "utf-8"
+    names: tuple[str, ...] = ()
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +57,15 @@ class Table:
         How many rows it has.
     fingerprint : str
         32 hex digits that depend on the rows but not on their order.
+    archive : Archive, optional
+        Where the official zip file has it under another name and in another form.
     """
 
     file: str
     columns: Mapping[str, str]
     rows: int
     fingerprint: str
+    archive: Archive | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,5 +140,13 @@ def _real_data(name: str, row: dict[str, Any]) -> RealData:
 
 
 def _table(row: dict[str, Any]) -> Table:
+    form = row.pop("archive", None)
     pairs = (column.split(":") for column in row.pop("columns").split())
-    return Table(columns=MappingProxyType({name: _TYPES[kind] for name, kind in pairs}), **row)
+    columns = MappingProxyType({name: _TYPES[kind] for name, kind in pairs})
+    return Table(columns=columns, archive=_archive(form) if form else None, **row)
+
+
+def _archive(row: dict[str, Any]) -> Archive:
+    names = tuple(row.pop("names", "").split())
+    flags = {name: tuple(columns.split()) for name, columns in row.pop("flags", {}).items()}
+    return Archive(names=names, flags=flags, **row)

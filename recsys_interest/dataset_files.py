@@ -5,6 +5,7 @@ Chapter: 01 (behaviour logs).
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -14,11 +15,12 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 import platformdirs
 
 from recsys_interest.checks import shown
-from recsys_interest.dataset_catalogue import RealData, Table
+from recsys_interest.dataset_catalogue import Archive, RealData, Table
 from recsys_interest.download import DownloadError, fetch
 
 __all__: list[str] = []
@@ -139,9 +141,12 @@ def verified(spec: RealData, place: Path) -> dict[str, pd.DataFrame]:
 
 
 def _read_table(table: Table, place: Path) -> pd.DataFrame:
-    read = _from_folder if place.is_dir() else _from_zip
     try:
-        return read_csv(table, read(place, table.file))
+        if place.is_dir():
+            return read_csv(table, _from_folder(place, table.file))
+        if table.archive is None:
+            return read_csv(table, _from_zip(place, table.file))
+        return _read_archived(table, _from_zip(place, table.archive.member), table.archive)
     except _UNREADABLE as error:
         raise ValueError(f"{place}: {table.file} cannot be read ({error})") from error
 
@@ -150,6 +155,7 @@ def _read_table(table: Table, place: Path) -> pd.DataFrame:
 _UNREADABLE = (
     OSError,
     EOFError,
+    KeyError,  # a column that is not there
     ValueError,
     RuntimeError,  # a zip member with a password
     NotImplementedError,  # a zip member with an unknown compression
@@ -167,6 +173,23 @@ def read_csv(table: Table, content: bytes) -> pd.DataFrame:
         keep_default_na=False,  # a film may be called "NA"
     )
     return frame[list(table.columns)]
+
+
+def _read_archived(table: Table, content: bytes, form: Archive) -> pd.DataFrame:
+    cells = pd.read_csv(
+        io.BytesIO(content),
+        sep=form.separator,
+        names=form.names or None,
+        header=None if form.names else 0,
+        encoding=form.encoding,
+        quoting=csv.QUOTE_NONE,
+        dtype="str",
+        keep_default_na=False,
+    )
+    for column, flags in form.flags.items():
+        marked = [np.where(cells[flag] == "1", f"|{flag}", "") for flag in flags]
+        cells[column] = ["".join(row).removeprefix("|") for row in zip(*marked, strict=True)]
+    return cells[list(table.columns)].astype(dict(table.columns))
 
 
 def _from_folder(folder: Path, file: str) -> bytes:

@@ -23,6 +23,7 @@ from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
 from recsys_interest.engagement import tier_features
+from recsys_interest.keywords import distinctive_words
 from recsys_interest.label_sources import tier_labels
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import CosineRecommender
@@ -30,7 +31,7 @@ from recsys_interest.recommender import Recommender
 from recsys_interest.report import write_report
 from recsys_interest.schema import validate_items
 from recsys_interest.splitting import time_split
-from recsys_interest.text import distinctive_words, item_text
+from recsys_interest.text import item_text
 from recsys_interest.tiers import TierClassifier
 from recsys_interest.vectors import check_vectors
 
@@ -89,7 +90,7 @@ class InterestPipeline(BaseEstimator):
     item_vectors_ : DataFrame of float32, shape (n_items, n_features)
         Indexed by item id.
     profiles_ : DataFrame of float32, shape (n_users, n_features)
-        User vectors, indexed by user id.
+        User vectors, indexed by user id, of the users that have one.
     tiers_ : DataFrame
         Indexed by user id, every user of the log: `tier` (0 is the lowest), the activity to expect
         next; `source`, which is ``"predicted"``, or ``"constant"`` where the log is too short for a
@@ -169,7 +170,8 @@ class InterestPipeline(BaseEstimator):
         encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)
         self.item_vectors_ = _one_each(encoder.transform(texts), texts.index)
         profiler = InterestProfiler() if self.profiler is None else clone(self.profiler)
-        self.profiles_ = profiler.fit(self.log_.events, self.item_vectors_).profiles_
+        profiler.fit(self.log_.events, self.item_vectors_)
+        self.profiles_ = profiler.profiles_[profiler.users_["has_profile"]]
         self._fit_tiers()
         self._fit_clusters(texts)
         self._fit_recommender()

@@ -5,36 +5,61 @@ Chapter: 05 (user profiles).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from numbers import Real
-from typing import Self
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import as_moment, check_same_ids
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.checks import (
+    SchemaError,
+    as_moment,
+    canonical_ids,
+    check_frame,
+    check_same_ids,
+    shown,
+)
+from recsys_interest.decayed_sums import DecayedSums, decay, microseconds, moments
+from recsys_interest.means import threads, weighted_means
+from recsys_interest.schema import validate_events
 from recsys_interest.vectors import check_vectors
+from recsys_interest.weighing import Weighing
 
 __all__ = ["InterestProfiler"]
 
-_SORT = ["user_id", "item_id", "timestamp", "event", "value", "text"]
+_USED = ("user_id", "item_id", "event", "timestamp", "value")
+_STATE = {
+    "users": ("user_id", "n_events", "last_event"),
+    "pairs": ("user_id", "item_id", "newest", "mass"),
+    "settings": ("setting", "value"),
+}
+
+Floats = NDArray[np.float64]
 
 
 class InterestProfiler(BaseEstimator):
     r"""One interest vector per user, from events and item vectors.
 
     .. math:: F_u = \frac{\sum_{e \in u} w_e \, E_{i(e)}}{\sum_{e \in u} w_e}, \qquad
-              w_e = \max(s_e, 0) \cdot 2^{-a_e / h}
+              w_e = \max(s_e, 0) \cdot \mathrm{idf}_{i(e)} \cdot 2^{-a_e / h}
 
     with :math:`E_i` the vector of item :math:`i`, :math:`s_e` the strength of the event
     (`event_strength`), :math:`a_e` its age in days and :math:`h` the half-life. Dividing by the sum
     of the weights keeps the length of a profile from growing with the history; its direction is the
     same. Events that speak against an item (:math:`s_e < 0`) have weight 0: the opposite of a
     dislike is no interest.
+
+    The inverse document frequency makes what few users touch say more about those who do,
+
+    .. math:: \mathrm{idf}_i = 1 + \ln \frac{1 + n}{1 + n_i}
+
+    with :math:`n_i` the number of users with a positive event on item :math:`i` and :math:`n` that
+    of users with any (scikit-learn's smoothed formula, users for documents, items for terms).
 
     Parameters
     ----------
@@ -47,20 +72,38 @@ class InterestProfiler(BaseEstimator):
     reference_time : str or Timestamp, optional
         The moment ages are counted from; the last event by default. It changes no profile, since
         it scales all weights of a user alike; it sets the scale of `users_["weight"]`.
+    weigh_events : bool, default True
+        Whether a purchase counts more than a glance. Without it every event with a positive
+        strength counts 1.
+    idf : bool or mapping of item id to float, default False
+        True counts the inverse document frequency in the events seen so far. Then one user's event
+        moves other users' profiles a little; give fixed values where that is not wanted. An item
+        that is missing from them gets the largest.
+    n_jobs : int, optional
+        Threads that work on the vectors; 1 by default, −1 for one a core. The result is the same.
 
     Attributes
     ----------
     profiles_ : DataFrame of float32, shape (n_users, n_features)
-        Indexed by `user_id`, sorted. Only users with a positive weight on an item with a vector.
+        One row for every user of the events, indexed by `user_id`, sorted. Zeros for a user without
+        a positive event on an item with a vector; `users_["has_profile"]` says who that is.
     users_ : DataFrame
-        Every user of the events, sorted: `n_events`, `weight` (sum of the weights used) and
-        `has_profile`.
+        Indexed like `profiles_`: `n_events`, `last_event`, `weight` (sum of the weights used, at
+        the reference time) and `has_profile`.
+    idf_ : Series of float64, shape (n_items,)
+        The inverse document frequency of every item with a positive event; 1 where it is off.
     item_vectors_ : DataFrame of float32
         The item vectors, sorted by id.
 
     Notes
     -----
     Chapter 05, "User profiles". The first source article writes the sum without the division.
+
+    What is kept between batches is one decayed sum for each pair of user and item, and not one
+    vector for each user. So the inverse document frequency can change afterwards, an item may get
+    its vector later than its first event, and any profile can be taken apart into its
+    contributions. A batch costs time in proportion to its own length, again each time the tables
+    are merged; that happens a logarithmic number of times.
 
     Examples
     --------
@@ -71,6 +114,9 @@ class InterestProfiler(BaseEstimator):
     ...                     "timestamp": pd.to_datetime(["2026-01-01"] * 2)})
     >>> InterestProfiler().fit(log, vectors).profiles_.loc["ann"].tolist()
     [0.75, 0.25]
+    >>> stream = InterestProfiler().partial_fit(log.tail(1), vectors).partial_fit(log.head(1))
+    >>> stream.profiles_.loc["ann"].tolist()
+    [0.75, 0.25]
     """
 
     def __init__(
@@ -79,11 +125,18 @@ class InterestProfiler(BaseEstimator):
         neutral_rating: float = 3.0,
         half_life: float | None = None,
         reference_time: str | pd.Timestamp | None = None,
+        *,
+        weigh_events: bool = True,
+        idf: bool | Mapping[Any, float] | pd.Series = False,
+        n_jobs: int | None = None,
     ) -> None:
         self.event_weights = event_weights
         self.neutral_rating = neutral_rating
         self.half_life = half_life
         self.reference_time = reference_time
+        self.weigh_events = weigh_events
+        self.idf = idf
+        self.n_jobs = n_jobs
 
     def fit(self, events: pd.DataFrame, item_vectors: pd.DataFrame) -> Self:
         """Compute the profile of every user.
@@ -109,13 +162,58 @@ class InterestProfiler(BaseEstimator):
         ValueError
             If a vector is not finite, or `half_life` is not positive.
         """
-        _check_half_life(self.half_life)
-        self.item_vectors_ = check_vectors(item_vectors, "item_vectors")
-        self.profiles_, self.users_ = self._profile(validate_events(events))
+        weighing = self._checked()
+        vectors = check_vectors(item_vectors, "item_vectors")
+        self._start(vectors, [_sums_of(events, vectors, weighing)], weighing)
+        return self
+
+    def partial_fit(self, events: pd.DataFrame, item_vectors: pd.DataFrame | None = None) -> Self:
+        """Take in one more batch of events; batches may come in any order, late events too.
+
+        Parameters
+        ----------
+        events : DataFrame
+            Valid events that were not given before: an event that is given twice counts twice.
+        item_vectors : DataFrame, shape (n_items, n_features), optional
+            Needed in the first call. Later it adds items, or replaces the vectors of known ones.
+
+        Returns
+        -------
+        InterestProfiler
+            This object, with the profiles that `fit` on all events at once would give.
+
+        Raises
+        ------
+        TypeError
+            If the first call has no `item_vectors`, or something is of the wrong kind.
+        SchemaError
+            If the tables do not fit the schema or each other.
+        ValueError
+            If the vectors have other columns than before, or a parameter changed that past events
+            were summed with.
+        """
+        if not self.__sklearn_is_fitted__():
+            if item_vectors is None:
+                raise TypeError("item_vectors is missing; the first partial_fit needs it")
+            return self.fit(events, item_vectors)
+        weighing = self._checked()
+        weighing.check_same(self._weighing.settings(), "the events so far were summed")
+        vectors = self.item_vectors_
+        if item_vectors is not None:
+            vectors = _extended(vectors, check_vectors(item_vectors, "item_vectors"))
+        new = _sums_of(events, vectors, weighing)
+        kinds = (new.users.to_series(), self._parts[0].users.to_series())
+        check_same_ids(*kinds, "events.user_id", "the earlier one")
+        parts = [*self._parts, new]
+        # Tables of similar size are merged, so that each row is merged a logarithmic number of
+        # times, whatever the size of the batches.
+        while len(parts) > 1 and 2 * len(parts[-1].mass) >= len(parts[-2].mass):
+            parts[-2:] = [DecayedSums.merged(parts[-2:], weighing.half_life)]
+        self._start(vectors, parts, weighing)
         return self
 
     def transform(self, events: pd.DataFrame) -> pd.DataFrame:
-        """Return the profiles that other events give, by the item vectors seen in `fit`.
+        """Return the profiles that other events give, by the item vectors and idf seen in `fit`.
 
         Parameters
         ----------
@@ -125,64 +223,267 @@ class InterestProfiler(BaseEstimator):
         Returns
         -------
         DataFrame of float32
-            As `profiles_`.
+            As `profiles_`, one row for every user of these events.
         """
         check_is_fitted(self)
-        return self._profile(validate_events(events))[0]
+        return self._profiled(_sums_of(events, self.item_vectors_, self._weighing))[0]
 
-    def _profile(self, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        index = self.item_vectors_.index
-        check_same_ids(log["item_id"], index.to_series(), "events.item_id", "item_vectors.index")
-        # Floating-point sums depend on the order of their terms, so the terms get one order.
-        log = log.sort_values(_SORT, ignore_index=True)
-        rows, users = pd.factorize(log["user_id"], sort=True)
-        column = index.get_indexer(log["item_id"])
-        strength = event_strength(log, self.event_weights, self.neutral_rating).to_numpy()
-        usable = (strength > 0) & self._has_vector()[column]
-        rows_used, age = rows[usable], self._age(log)[usable]
-        newest = pd.Series(age).groupby(rows_used).min().reindex(range(len(users)), fill_value=0.0)
-        # Decay is counted from each user's newest event: after a long silence the weights of all
-        # events would underflow to 0, though their ratios, and so the profile, are well defined.
-        weight = strength[usable] * self._decay(age - newest.to_numpy()[rows_used])
-        shape = (len(users), len(index))
-        table = sparse.csr_matrix((weight, (rows_used, column[usable])), shape=shape)
-        total = np.asarray(table.sum(axis=1)).ravel()
+    def lookup(self, user_ids: Iterable[Any]) -> pd.DataFrame:
+        """Return the profiles of some users without computing those of all.
+
+        Parameters
+        ----------
+        user_ids : iterable
+            Whose profiles to return, in this order. Users that never occurred get zeros.
+
+        Returns
+        -------
+        DataFrame of float32, shape (n_asked, n_features)
+            Indexed by `user_id`.
+        """
+        check_is_fitted(self)
+        ids = self._asked(user_ids)
+        found: pd.DataFrame = self._profiled(self._some(ids))[0].reindex(ids, fill_value=0.0)
+        return found.rename_axis("user_id")
+
+    def contributions(
+        self, user_ids: Iterable[Any] | None = None, events: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        r"""Return what each profile is made of: the shares of the weight, which sum to one.
+
+        .. math:: F_u = \sum_i c_{ui} E_i, \qquad \sum_i c_{ui} = 1
+
+        Parameters
+        ----------
+        user_ids : iterable, optional
+            Whose profiles to take apart; all by default. Who has no profile has no rows.
+        events : DataFrame, optional
+            The events the profiles were made of. Only sums per item are kept, so they are needed
+            to go down to single events.
+
+        Returns
+        -------
+        DataFrame
+            `user_id, item_id, last_event, share`, by user, the largest share first. With `events`,
+            one row for each that counts: `user_id, item_id, event, timestamp, value, share`, under
+            its index in `events`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> vectors = pd.DataFrame({"x": [1.0, 0.0]}, index=["tent", "novel"]).assign(y=1.0)
+        >>> log = pd.DataFrame({"user_id": ["ann"] * 2, "item_id": ["tent", "novel"],
+        ...                     "event": ["like", "browse"],
+        ...                     "timestamp": pd.to_datetime(["2026-01-01"] * 2)})
+        >>> InterestProfiler().fit(log, vectors).contributions()[["item_id", "share"]]
+          item_id  share
+        0    tent   0.75
+        1   novel   0.25
+        """
+        check_is_fitted(self)
+        ids = None if user_ids is None else self._asked(user_ids)
+        if events is not None:
+            log = validate_events(_used(events))
+            return self._event_shares(log if ids is None else log[log["user_id"].isin(ids)])
+        sums = self._whole() if ids is None else self._some(ids)
+        used, weight, total, _ = self._weights(sums)
+        user, item = sums.user[used], sums.item[used]
+        share = weight / total[user]
+        order = np.lexsort((item, -share, user))
+        table = {
+            "user_id": sums.users.take(user[order]),
+            "item_id": sums.items.take(item[order]),
+            "last_event": moments(sums.newest[used][order]),
+            "share": share[order],
+        }
+        return pd.DataFrame(table)
+
+    def get_state(self) -> dict[str, pd.DataFrame]:
+        """Return everything that was learned as tables, to be written to files.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            ``users``, ``pairs``, ``settings`` and ``item_vectors``. Nothing of it is an event; its
+            size grows with the pairs of user and item.
+        """
+        check_is_fitted(self)
+        users, pairs = self._whole().to_frames()
+        made = self._weighing.settings()
+        values = [json.dumps(value, sort_keys=True) for value in made.values()]
+        settings = pd.DataFrame({"setting": list(made), "value": values})
+        vectors = self.item_vectors_.copy()
+        return {"users": users, "pairs": pairs, "settings": settings, "item_vectors": vectors}
+
+    def set_state(self, state: Mapping[str, pd.DataFrame]) -> Self:
+        """Go on where `get_state` was called.
+
+        Parameters
+        ----------
+        state : mapping of str to DataFrame
+            What `get_state` returned.
+
+        Returns
+        -------
+        InterestProfiler
+            This object, fitted.
+
+        Raises
+        ------
+        SchemaError
+            If a table or a column is missing, or the tables contradict each other.
+        ValueError
+            If the sums were made with other parameters than this object has.
+        """
+        missing = sorted({*_STATE, "item_vectors"} - set(state))
+        if missing:
+            raise SchemaError(f"state lacks {shown(missing)}; pass all that get_state returned")
+        users, pairs, settings = (check_frame(state[n], n, c) for n, c in _STATE.items())
+        saved = dict(zip(settings["setting"], map(json.loads, settings["value"]), strict=True))
+        weighing = self._checked()
+        weighing.check_same(saved, "the state was made")
+        vectors = check_vectors(state["item_vectors"], "item_vectors")
+        sums = DecayedSums.from_frames(users, pairs, weighing.half_life)
+        self._start(vectors, [sums], weighing)
+        return self
+
+    @property
+    def profiles_(self) -> pd.DataFrame:
+        """One vector for every user, computed when first asked for after new events."""
+        return self._results()[0]
+
+    @property
+    def users_(self) -> pd.DataFrame:
+        """What is known about every user."""
+        return self._results()[1]
+
+    @property
+    def idf_(self) -> pd.Series:
+        """The inverse document frequency of every item with a positive event."""
+        check_is_fitted(self)
+        items = self._whole().items
+        return pd.Series(self._rarity(items), index=items, name="idf").rename_axis("item_id")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_parts")
+
+    def _checked(self) -> Weighing:
+        threads(self.n_jobs)
+        if self.reference_time is not None:
+            as_moment(self.reference_time, "reference_time")
+        return Weighing(
+            self.event_weights,
+            self.neutral_rating,
+            self.half_life,
+            self.weigh_events,
+            self.idf,
+        )
+
+    def _start(self, vectors: pd.DataFrame, parts: list[DecayedSums], weighing: Weighing) -> None:
+        # Parameters that are set later act at the next fit, not on results not yet asked for.
+        self.item_vectors_, self._parts, self._weighing = vectors, parts, weighing
+        self._now = self.reference_time
+        self._cache: tuple[pd.DataFrame, pd.DataFrame] | None = None
+
+    def _results(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        check_is_fitted(self)
+        if self._cache is None:
+            self._cache = self._profiled(self._whole())
+        return self._cache
+
+    def _whole(self) -> DecayedSums:
+        self._parts = [DecayedSums.merged(self._parts, self._weighing.half_life)]
+        return self._parts[0]
+
+    def _some(self, ids: pd.Index) -> DecayedSums:
+        return DecayedSums.merged([part.of(ids) for part in self._parts], self._weighing.half_life)
+
+    def _asked(self, user_ids: Iterable[Any]) -> pd.Index:
+        if isinstance(user_ids, str):
+            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
+        asked = list(user_ids)
+        if not asked:
+            return self._parts[0].users[:0]
+        return pd.Index(canonical_ids(pd.Series(asked), "user_ids"))
+
+    def _weights(self, sums: DecayedSums) -> tuple[NDArray[Any], ...]:
+        """Return which pairs count, their weights, and each user's sum and newest moment.
+
+        Weights are counted from each user's newest pair: after a long silence all of them would
+        underflow to 0, though their ratios, and so the profile, are well defined.
+        """
+        idf = self._rarity(sums.items)
+        counts = self._has_vector(sums.items) & (idf > 0)
+        used = np.flatnonzero(counts[sums.item])
+        user, newest = sums.user[used], sums.newest[used]
+        weight = sums.mass[used] * idf[sums.item[used]]
+        anchor = np.full(len(sums.users), np.iinfo(np.int64).min)
+        if len(user):
+            first = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
+            anchor[user[first]] = np.maximum.reduceat(newest, first)
+        if self._weighing.half_life is not None:
+            weight *= decay(anchor[user] - newest, self._weighing.half_life)
+        total = np.bincount(user, weight, minlength=len(sums.users))
+        return used, weight, total, anchor
+
+    def _profiled(self, sums: DecayedSums) -> tuple[pd.DataFrame, pd.DataFrame]:
+        used, weight, total, anchor = self._weights(sums)
+        user = sums.user[used]
+        column = self.item_vectors_.index.get_indexer(sums.items)[sums.item[used]]
+        ends = np.append(0, np.cumsum(np.bincount(user, minlength=len(sums.users))))
+        shape = (len(sums.users), len(self.item_vectors_))
+        shares = sparse.csr_array((weight / total[user], column, ends), shape=shape)
+        means = weighted_means(shares, self.item_vectors_.to_numpy(), self.n_jobs)
         known = total > 0
-        share = sparse.diags_array(1 / total[known]) @ table[known]
-        means = np.asarray(share @ self.item_vectors_.to_numpy(dtype=np.float64))
-        ids = pd.Index(users, name="user_id")
-        columns = self.item_vectors_.columns
-        profiles = pd.DataFrame(means.astype(np.float32), index=ids[known], columns=columns)
+        silence = np.where(known, self._reference(sums) - anchor, 0)
         about = {
-            "n_events": np.bincount(rows, minlength=len(users)),
-            "weight": total * self._decay(newest.to_numpy()),
+            "n_events": sums.n_events,
+            "last_event": moments(sums.last),
+            "weight": total * decay(silence, self._weighing.half_life),
             "has_profile": known,
         }
+        ids = pd.Index(sums.users, name="user_id")
+        profiles = pd.DataFrame(means, index=ids, columns=self.item_vectors_.columns, copy=False)
         return profiles, pd.DataFrame(about, index=ids)
 
-    def _age(self, log: pd.DataFrame) -> np.ndarray:
-        age: np.ndarray = (self._reference(log) - log["timestamp"]).dt.total_seconds().to_numpy()
-        return age / 86_400
+    def _event_shares(self, log: pd.DataFrame) -> pd.DataFrame:
+        items = pd.Index(log["item_id"])
+        worth = self._weighing.strength(log) * self._rarity(items) * self._has_vector(items)
+        return self._weighing.event_shares(log, worth)
 
-    def _decay(self, age: np.ndarray) -> np.ndarray:
-        if self.half_life is None:
-            return np.ones_like(age)
-        return np.exp2(-age / self.half_life)
+    def _reference(self, sums: DecayedSums) -> int:
+        if self._now is None:
+            return int(sums.last.max(initial=0))
+        return int(microseconds(pd.Series([as_moment(self._now, "reference_time")]))[0])
 
-    def _reference(self, log: pd.DataFrame) -> pd.Timestamp:
-        if self.reference_time is None or not len(log):
-            return log["timestamp"].max()
-        return as_moment(self.reference_time, "reference_time")
-
-    def _has_vector(self) -> np.ndarray:
+    def _has_vector(self, items: pd.Index) -> NDArray[np.bool_]:
         # The last entry answers for items that are not there, whose place is −1.
-        return np.append(self.item_vectors_.to_numpy().any(axis=1), False)
+        filled = np.append(self.item_vectors_.to_numpy().any(axis=1), False)
+        return filled[self.item_vectors_.index.get_indexer(items)]
+
+    def _rarity(self, items: pd.Index) -> Floats:
+        return self._weighing.rarity(items, self._whole)
 
 
-def _check_half_life(half_life: object) -> None:
-    if half_life is None:
-        return
-    if isinstance(half_life, bool) or not isinstance(half_life, Real):
-        raise TypeError(f"half_life must be a number of days or None, got {half_life!r}")
-    if not float(half_life) > 0:
-        raise ValueError(f"half_life must be a positive number of days, got {half_life}")
+def _used(events: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what no weight depends on, so that it need not be checked."""
+    if not isinstance(events, pd.DataFrame):
+        return events  # validate_events says what is wrong
+    return events[[column for column in events.columns if column in _USED]]
+
+
+def _sums_of(events: pd.DataFrame, vectors: pd.DataFrame, weighing: Weighing) -> DecayedSums:
+    log = validate_events(_used(events))
+    ids = vectors.index.to_series()
+    check_same_ids(log["item_id"], ids, "events.item_id", "item_vectors.index")
+    return DecayedSums.from_events(log, weighing.strength(log), weighing.half_life)
+
+
+def _extended(known: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    check_same_ids(more.index.to_series(), known.index.to_series(), "item_vectors", "earlier ones")
+    if more.columns.tolist() != known.columns.tolist():
+        raise ValueError(
+            f"item_vectors has {more.shape[1]} columns {shown(more.columns)}, the earlier ones "
+            f"{known.shape[1]}: {shown(known.columns)}; encode all items with one model"
+        )
+    return pd.concat([known.drop(index=more.index, errors="ignore"), more]).sort_index()

@@ -153,7 +153,7 @@ OPTIONS = st.fixed_dictionaries(
     optional={
         "timezone": st.sampled_from(["Europe/Berlin", "Asia/Kolkata", "America/St_Johns"]),
         "timestamp_unit": st.sampled_from(["s", "ms", "us", "ns"]),
-        "near_duplicates": st.sampled_from(["0s", "1h", "300000D"]),
+        "near_duplicates": st.sampled_from(["0s", "1h", "100000D"]),
         "robots": st.just(RobotRule(max_per_minute=1, min_gaps=1)),
         "repair_text": st.booleans(),
         "fill": st.sampled_from([{"value": "median"}, {"value": {"browse": 1}, "event": "browse"}]),
@@ -194,14 +194,12 @@ def test_any_frame_becomes_a_clean_log_or_an_error_of_ours(drawn, options):
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize(
-    "thing", [*ODD_TEXT, *ODD_TIMES, *ODD_NUMBERS, *ODD_THINGS], ids=lambda v: ascii(v)[:20]
-)
-def test_any_single_thing_in_any_column(column, thing):
+def test_any_single_thing_in_any_column(column):
     row = {"user_id": "ann", "item_id": "a", "timestamp": "2026-01-05", "event": "rate"}
-    table = pd.DataFrame({**row, "value": 3.0, "text": "", column: column_of([thing])})
-    log, fault = clean_or_say_why_not(table)
-    if log is None:
-        assert fault.startswith(f"events.{column}")
-    else:
-        assert len(log.events) + len(log.rejected) == 1
+    for thing in [*ODD_TEXT, *ODD_TIMES, *ODD_NUMBERS, *ODD_THINGS]:
+        table = pd.DataFrame({**row, "value": 3.0, "text": "", column: column_of([thing])})
+        log, fault = clean_or_say_why_not(table)
+        if log is None:
+            assert fault.startswith(f"events.{column}")
+        else:
+            assert len(log.events) + len(log.rejected) == 1

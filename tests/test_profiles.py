@@ -58,12 +58,14 @@ def test_profiles_equal_the_formula(rows, half_life):
     events = log(rows)
     found = InterestProfiler(half_life=half_life).fit(events, VECTORS)
     expected = by_hand(events, half_life)
-    assert found.profiles_.index.tolist() == expected.index.tolist()
+    assert found.profiles_.index.tolist() == sorted(events["user_id"].unique())
+    assert found.users_.index.equals(found.profiles_.index)
+    known = found.users_["has_profile"]
+    assert found.profiles_.index[known].tolist() == expected.index.tolist()
     if len(expected):
-        np.testing.assert_allclose(found.profiles_, expected, atol=1e-6)
-    assert found.users_.index.tolist() == sorted(events["user_id"].unique())
+        np.testing.assert_allclose(found.profiles_[known], expected, atol=1e-6)
+    assert not found.profiles_[~known].any(axis=None)
     assert found.users_["n_events"].sum() == len(events)
-    assert found.users_.index[found.users_["has_profile"]].equals(found.profiles_.index)
 
 
 @settings(deadline=None, max_examples=25)
@@ -150,7 +152,8 @@ def test_check_vectors_returns_one_block_of_float32():
 def test_without_any_vector_nobody_has_a_profile(columns):
     nothing = pd.DataFrame(index=[], columns=columns, dtype="float32")
     found = InterestProfiler(half_life=2.0).fit(log([(1, "a", "like", 0, None)]), nothing)
-    assert found.profiles_.shape == (0, len(columns))
+    assert found.profiles_.shape == (1, len(columns))
+    assert not found.profiles_.any(axis=None)
     assert found.users_["has_profile"].tolist() == [False]
 
 

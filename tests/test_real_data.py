@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from recsys_interest import dataset_files, dataset_parsers, datasets
-from recsys_interest.dataset_catalogue import RealData, real_data
+from recsys_interest.dataset_catalogue import RealData, Table, real_data
 from recsys_interest.datasets import (
     UNKNOWN_TIME,
     Dataset,
@@ -354,3 +355,68 @@ def test_the_page_lists_what_there_is() -> None:
         f"| {d.licence} |"
         for d in list_datasets().itertuples()
     ]
+
+
+# Archives laid out otherwise than the tables
+
+
+def archived(table: Table, frame: pd.DataFrame) -> bytes:
+    """Write a table as the official archive has it, by other means than the reader."""
+    form = table.archive
+    assert form is not None
+    frame = frame.astype(str)
+    for column, flags in form.flags.items():
+        marks = frame[column].str.get_dummies(sep="|").reindex(columns=list(flags), fill_value=0)
+        frame = pd.concat([frame, marks.astype(str)], axis=1)
+    names = list(form.names) or list(frame.columns)
+    rows = [form.separator.join(row) for row in frame.reindex(columns=names, fill_value="").values]
+    head = [] if form.names else [form.separator.join([*names])]
+    return "".join(f"{line}\r\n" for line in head + rows).encode(form.encoding)
+
+
+@pytest.mark.parametrize("name", ["movielens-100k", "lastfm"])
+def test_the_official_archive_gives_the_same_data(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, spec, tables = load(name), real_data()[name], load_tables(name)
+    monkeypatch.delenv("RECSYS_INTEREST_DATA", raising=False)
+    with zipfile.ZipFile(tmp_path / f"{spec.folder}.zip", "w") as archive:
+        archive.writestr("some/folder/README", "not a table")
+        for table in spec.tables:
+            assert table.archive is not None
+            content = archived(table, tables[table.file])
+            archive.writestr(f"some/folder/{table.archive.member}", content)
+    again = load_dataset(name, cache_dir=tmp_path, download=False)
+    pd.testing.assert_frame_equal(again.events, data.events)
+    pd.testing.assert_frame_equal(again.items, data.items)
+    pd.testing.assert_frame_equal(again.users, data.users)
+
+
+def test_the_lines_of_an_official_archive(tmp_path: Path) -> None:
+    lines = {
+        "u.item": "1|Léon (1994)|01-Jan-1994||http://a/b|0|1" + "|0" * 16 + "|1\n"
+        "2|unknown||||1" + "|0" * 18 + "\n",
+        "u.user": "1|24|M|technician|85711\n",
+        "u.data": "1\t2\t3\t881250949\n",
+    }
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for member, text in lines.items():
+            archive.writestr(f"ml-100k/{member}", text.encode("latin-1"))
+    ratings, films, people = (
+        dataset_files._read_table(t, tmp_path / "a.zip")
+        for t in real_data()["movielens-100k"].tables
+    )
+    assert ratings.to_numpy().tolist() == [[1, 2, 3, 881250949]]
+    assert films.to_numpy().tolist() == [
+        [1, "Léon (1994)", "01-Jan-1994", "Action|Western", "http://a/b"],
+        [2, "unknown", "", "unknown", ""],
+    ]
+    assert people.to_numpy().tolist() == [[1, 24, "M", "technician", "85711"]]
+
+
+def test_an_archive_with_other_columns_is_refused(tmp_path: Path) -> None:
+    table = real_data()["lastfm"].tables[0]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("user_artists.dat", "userID\tsongID\tweight\n1\t2\t3\n")
+    with pytest.raises(ValueError, match=r"user_artists\.csv cannot be read \(.*artistID"):
+        dataset_files._read_table(table, tmp_path / "a.zip")

@@ -97,9 +97,9 @@ def read_chunks(
     encoding : str, default "utf-8"
         As in `read_table`.
 
-    Yields
-    ------
-    DataFrame
+    Returns
+    -------
+    iterator of DataFrame
         The rows in their order, numbered on from piece to piece. Each piece is read by itself: a
         column of numbers is text in a piece where one of them is a word.
 

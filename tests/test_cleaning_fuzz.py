@@ -9,13 +9,13 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from recsys_interest.clean_log import REASONS, REPAIRS
 from recsys_interest.cleaning import clean_events
 from recsys_interest.robots import RobotRule
-from recsys_interest.schema import EVENT_WEIGHTS, SchemaError, validate_events
+from recsys_interest.schema import EVENT_COLUMNS, EVENT_WEIGHTS, SchemaError, validate_events
 
 NOW = "2026-02-01"
 COLUMNS = ("user_id", "item_id", "timestamp", "event", "value", "text")
@@ -172,7 +172,13 @@ def clean_or_say_why_not(table, **options):
         return None, str(error)
 
 
-@settings(deadline=None, max_examples=2000, suppress_health_check=list(HealthCheck))
+# A table that fails is small as it is drawn.
+@settings(
+    deadline=None,
+    max_examples=2000,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(drawn=tables(), options=OPTIONS)
 @example(({c: ([Decimal("sNaN")], None) for c in COLUMNS}, False), {})
 def test_any_frame_becomes_a_clean_log_or_an_error_of_ours(drawn, options):
@@ -188,7 +194,8 @@ def test_any_frame_becomes_a_clean_log_or_an_error_of_ours(drawn, options):
     assert len(log.events) + len(log.rejected) == len(table)
     assert set(log.rejected["reason"]) <= set(REASONS)
     assert set(log.repairs.index) <= set(REPAIRS)
-    pd.testing.assert_frame_equal(validate_events(log.events), log.events)
+    events = log.events[list(EVENT_COLUMNS)]  # the other columns are as they were read
+    pd.testing.assert_frame_equal(validate_events(events), events)
     assert log.events["timestamp"].le(pd.Timestamp(NOW, tz="UTC")).all()
     repr(log), log._repr_html_()
 

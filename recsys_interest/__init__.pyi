@@ -26,7 +26,8 @@ from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights
 from .chat import ChatEndpoint as ChatEndpoint
 from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
-from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .word_vectors import WordVectors as WordVectors
+from .token_vectors import TokenVectors as TokenVectors
 from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training_plan import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult

@@ -15,12 +15,18 @@ from .cleaning import clean_events as clean_events
 from .splitting import Split as Split, random_split as random_split, time_split as time_split
 from .splitting import cold_item_split as cold_item_split, cold_user_split as cold_user_split
 from .splitting import user_split as user_split
+from .log_statistics import describe_log as describe_log, gini as gini
 from .tokens import WordAnalyzer as WordAnalyzer, count_tokens as count_tokens
 from .tokens import stop_words as stop_words
-from .text import class_tfidf as class_tfidf, distinctive_words as distinctive_words
-from .text import item_text as item_text
-from .text import keyword_matrix as keyword_matrix, user_text as user_text
+from .text import item_text as item_text, user_text as user_text
+from .keywords import class_tfidf as class_tfidf, distinctive_words as distinctive_words
+from .keywords import keyword_matrix as keyword_matrix
+from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights as keyword_weights
+from .chat import ChatEndpoint as ChatEndpoint
+from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
+from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
 from .pretraining import pretrain as pretrain

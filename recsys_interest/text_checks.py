@@ -5,20 +5,18 @@ Chapter: 02 (text and keywords).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import pandas as pd
 
 from recsys_interest.checks import shown, valid_text
-from recsys_interest.tokens import WORD
 
 __all__ = [
     "as_texts",
     "check_beside",
-    "check_vocabulary",
     "field_names",
     "text_series",
+    "word_list",
 ]
 
 
@@ -59,20 +57,10 @@ def field_names(fields: object) -> list[str]:
     return names
 
 
-def check_vocabulary(vocabulary: object) -> list[str]:
-    """Return the keywords as a list, or say which would never be found."""
+def word_list(vocabulary: object) -> list[str]:
+    """Return keywords as a list, or say why they are none."""
     single = isinstance(vocabulary, str) or not isinstance(vocabulary, Iterable)
     words = [] if single else list(vocabulary)  # type: ignore[call-overload]
     if single or not all(isinstance(w, str) for w in words):
         raise TypeError(f"vocabulary must be a list of words, got {shown([vocabulary])}")
-    never = [w for w in words if not re.fullmatch(WORD, w.lower())]
-    if never:
-        raise ValueError(
-            f"vocabulary holds what is never found: {shown(never)}; a keyword is one word of two "
-            f"letters or more, without spaces, digits or signs other than a hyphen inside"
-        )
-    lower = pd.Series([w.lower() for w in words], dtype="str")
-    if lower.duplicated().any():
-        twice = [w for w, t in zip(words, lower.duplicated(keep=False), strict=True) if t]
-        raise ValueError(f"vocabulary holds the same word twice: {shown(twice)}; case is ignored")
     return words

@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from recsys_interest.checks import check_count, shown
 
-__all__ = ["HAN", "WORD", "WordAnalyzer", "count_tokens", "stop_words"]
+__all__ = ["HAN", "HAN_RUN", "WORD", "WordAnalyzer", "count_tokens", "stop_words"]
 
 #: Chinese characters, as the inside of a character class.
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -24,8 +24,9 @@ HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 #: Words, also with a hyphen (sci-fi), but neither years nor other numbers.
 WORD = r"(?u)\b[^\W\d_]{2,}(?:-[^\W\d_]+)*\b"
 
+#: One or more of them in a row.
+HAN_RUN = re.compile(f"[{HAN}]+")
 _WORDS = re.compile(WORD)
-_HAN_RUN = re.compile(f"[{HAN}]+")
 _HAN_PART = re.compile(f"[{HAN}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]{{1,4}}|[^\w\s]|_")
@@ -155,8 +156,8 @@ class WordAnalyzer:
         text = text.lower()
         if text.isascii():
             return [w for w in _WORDS.findall(text) if w not in self._stop]
-        found = [w for w in _WORDS.findall(_HAN_RUN.sub(" ", text)) if w not in self._stop]
-        for run in _HAN_RUN.findall(text):
+        found = [w for w in _WORDS.findall(HAN_RUN.sub(" ", text)) if w not in self._stop]
+        for run in HAN_RUN.findall(text):
             for piece in self._split.split(run) if self._split else (run,):
                 found += _ngrams(piece, *self.ngrams)
         return found
@@ -171,7 +172,7 @@ class WordAnalyzer:
     def _split(self) -> re.Pattern[str] | None:
         """What ends a run of Chinese characters: its stop words, the longest first."""
         chinese = sorted(
-            (w for w in self._stop if _HAN_RUN.fullmatch(w)), key=lambda w: (-len(w), w)
+            (w for w in self._stop if HAN_RUN.fullmatch(w)), key=lambda w: (-len(w), w)
         )
         return re.compile("|".join(chinese)) if chinese else None
 

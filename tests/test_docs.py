@@ -31,12 +31,15 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "interest_words", "interest_log"),
+    *("checks", "schema", "files", "download", "seeded", "interest_words"),
+    *("interest_texts", "interest_users", "interest_events", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
-    *("cleaning", "splitting"),
-    *("tokens", "text_checks", "text"),
-    *("models", "word_vectors", "encoder", "vectors"),
+    *("cleaning", "splitting", "log_statistics"),
+    *("tokens", "text_checks", "phrases", "text"),
+    *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
+    *("models", "word_vectors", "packed_bert", "language_model", "vectors"),
+    *("vector_cache", "batches", "encoder"),
     *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 import numpy as np
 import pandas as pd
@@ -12,26 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
-from sklearn.model_selection import cross_val_predict
 
+from recsys_interest.interest_events import DOMAIN_EVENTS, REPEAT_SECONDS
 from recsys_interest.interest_log import Dataset, make_interest_log
-from recsys_interest.interest_words import COMMENTS, FORMATS, TOPICS
+from recsys_interest.interest_words import DOMAINS, FORMATS, LABELS, QUERIES, read_topics
 from recsys_interest.schema import EVENT_WEIGHTS, validate_events, validate_items
 
-AMBIGUOUS = {
-    *("python", "pitch", "field", "root", "scale", "star", "key", "ring", "bass", "shell"),
-    *("bar", "string", "seed", "branch", "tree", "kernel", "fork", "bed", "coach", "wing"),
+TOPICS = read_topics()
+FINGERPRINTS = {
+    "en": "58837374601c98e490fb753572f6406d6a14bb1d1236129444ea0127d9c40fc6",
+    "zh": "b5cb5f6be3f8008e70ce5a48d48e9e3ff5dd0d82d85168e0e27dfc5c56ec4991",
+    "both": "94879b5583ce851c31dd1ce224a22ab61c9b1ac9398f17be2acb92b7ec34a1ee",
 }
-
-
-FINGERPRINT = "c2b3e3c381bf2e8237513d835b651a70"
 
 
 @pytest.fixture(scope="module")
 def log() -> Dataset:
     return make_interest_log()
+
+
+@pytest.fixture(scope="module")
+def chinese() -> Dataset:
+    return make_interest_log(language="zh")
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +45,15 @@ def joined(log: Dataset) -> pd.DataFrame:
 
 
 def csv_fingerprint(log: Dataset) -> str:
-    tables = [log.events, log.items, log.truth["users"], log.truth["items"]]
+    tables = [log.events, log.items, log.users, *log.truth.values()]
     text = "".join(t.to_csv(index=False, lineterminator="\n") for t in tables)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_the_same_bytes_on_any_machine() -> None:
-    assert csv_fingerprint(make_interest_log(20, 5, n_items=16)) == FINGERPRINT
+@pytest.mark.parametrize("language", FINGERPRINTS)
+def test_the_same_bytes_on_any_machine(language: str) -> None:
+    log = make_interest_log(20, 5, n_items=16, language=language, drift_share=0.25)
+    assert csv_fingerprint(log) == FINGERPRINTS[language]
 
 
 def test_another_seed_is_another_log() -> None:
@@ -68,7 +72,7 @@ def test_default_size(log: Dataset) -> None:
 def test_tables_are_canonical(log: Dataset) -> None:
     pd.testing.assert_frame_equal(validate_events(log.events), log.events)
     pd.testing.assert_frame_equal(validate_items(log.items), log.items)
-    order = ["timestamp", "user_id", "item_id", "event", "text"]
+    order = ["timestamp", "user_id", "item_id", "event", "value"]
     assert log.events.sort_values(order, kind="stable").index.equals(log.events.index)
     assert set(log.truth["users"]["user_id"]) == set(log.events["user_id"])
     assert log.truth["items"]["item_id"].tolist() == log.items["item_id"].tolist()
@@ -76,7 +80,7 @@ def test_tables_are_canonical(log: Dataset) -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(8, 30), st.integers(0, 2**64))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_totals_are_exact(n_users: int, per_user: int, n_items: int, seed: int) -> None:
     log = make_interest_log(n_users, per_user, n_items=n_items, seed=seed)
     counts = log.events["user_id"].value_counts()
@@ -84,7 +88,7 @@ def test_totals_are_exact(n_users: int, per_user: int, n_items: int, seed: int) 
     assert len(counts) == n_users
     assert len(log.items) == n_items
     assert log.events["item_id"].isin(log.items["item_id"]).all()
-    assert set(log.truth["items"]["topic"]) == set(TOPICS)
+    assert log.truth["items"]["topic"].nunique() == 8
 
 
 def test_items_do_not_depend_on_the_users(log: Dataset) -> None:
@@ -98,7 +102,7 @@ def test_devoted_users_do_more_and_deeper(joined: pd.DataFrame) -> None:
     assert (mean / mean[0]).tolist() == pytest.approx([1, 2, 4], rel=0.05)
     deep = joined["event"].isin(["purchase", "like", "favourite", "rate"])
     share = deep.groupby(joined["tier"]).mean()
-    assert share[2] > 2 * share[1] * 0.9 > 3 * share[0]
+    assert share[2] > 1.5 * share[1] > 2.5 * share[0]
     browse = (joined["event"] == "browse").groupby(joined["tier"]).mean()
     assert browse[0] > browse[1] > browse[2]
 
@@ -112,11 +116,27 @@ def test_tiers_overlap_in_activity(joined: pd.DataFrame) -> None:
 def test_interest_shares(joined: pd.DataFrame) -> None:
     users = joined.drop_duplicates("user_id")
     assert (users["interest"] != users["second_interest"]).all()
-    assert set(users["interest"]) == set(users["second_interest"]) == set(TOPICS)
+    topics = set(joined["topic"])
+    assert len(topics) == 8
+    assert set(users["interest"]) == set(users["second_interest"]) == topics
     # The tenth that goes anywhere falls on each of the eight topics alike.
     assert (joined["topic"] == joined["interest"]).mean() == pytest.approx(0.7 + 0.1 / 8, abs=0.015)
     second = (joined["topic"] == joined["second_interest"]).mean()
     assert second == pytest.approx(0.2 + 0.1 / 8, abs=0.015)
+
+
+def test_the_planted_mixture_is_what_users_do() -> None:
+    log = make_interest_log(n_users=40, events_per_user=2000, n_topics=6)
+    topic = log.events["item_id"].map(log.truth["items"].set_index("item_id")["topic"])
+    done = pd.crosstab(log.events["user_id"], topic, normalize="index")
+    planted = log.truth["mixture"]
+    assert set(done.columns) == set(planted.columns)
+    np.testing.assert_allclose(planted.sum(axis=1), 1)
+    pd.testing.assert_frame_equal(
+        done[planted.columns], planted, atol=0.05, rtol=0, check_names=False
+    )
+    main = planted.max(axis=1)
+    assert main.max() - main.min() > 0.15
 
 
 def test_a_few_items_of_a_topic_are_popular(joined: pd.DataFrame) -> None:
@@ -131,18 +151,68 @@ def test_values_and_texts_fit_the_kind(joined: pd.DataFrame) -> None:
     own = (rated["topic"] == rated["interest"]) | (rated["topic"] == rated["second_interest"])
     assert rated.loc[own, "value"].mean() > 4 > 3 > rated.loc[~own, "value"].mean()
     assert rated.loc[own & (rated["tier"] == 2), "value"].min() == 4
-    assert set(joined.loc[joined["event"] == "purchase", "value"]) == {1, 2, 3}
-    assert joined.loc[~joined["event"].isin(["rate", "purchase"]), "value"].isna().all()
+    assert set(joined.loc[joined["event"].isin(["purchase", "return"]), "value"]) == {1, 2, 3}
+    valued = joined["event"].isin(["rate", "purchase", "return", "exam_score"])
+    assert (joined["value"].notna() == valued).all()
     wordy = joined["event"].isin(["search", "comment"])
     assert (joined.loc[wordy, "text"] != "").all()
     assert (joined.loc[~wordy, "text"] == "").all()
+
+
+def test_exam_scores_are_points_and_the_devoted_have_more(joined: pd.DataFrame) -> None:
+    scores = joined[joined["event"] == "exam_score"]
+    assert scores["value"].between(30, 100).all()
+    own = scores["topic"] == scores["interest"]
+    mean = scores[own].groupby("tier")["value"].mean()
+    assert mean[0] < mean[1] < mean[2]
+
+
+def test_what_people_do_fits_the_domain() -> None:
+    log = make_interest_log(n_users=3000, n_topics=None)
+    topic = log.truth["items"].set_index("item_id")["topic"]
+    domain = log.events["item_id"].map(topic).str.split("/").str[0]
+    done = log.events["event"].groupby(domain).agg(set).to_dict()
+    assert done == {domain: set(kinds) for domain, kinds in DOMAIN_EVENTS.items()}
+    assert set(log.events["event"]) == set(EVENT_WEIGHTS)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_percents_sum_to_a_hundred(domain: str) -> None:
+    assert [sum(column) for column in zip(*DOMAIN_EVENTS[domain].values(), strict=True)] == [
+        100
+    ] * 3
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 7, 180]))
+@settings(deadline=None, max_examples=15)
+def test_every_return_takes_back_one_purchase(seed: int, days: int) -> None:
+    log = make_interest_log(50, 40, domains=["commerce"], n_topics=3, days=days, seed=seed)
+    moves = log.events[log.events["event"].isin(["purchase", "return"])].copy()
+    moves["left"] = moves["value"].where(moves["event"] == "purchase", -moves["value"])
+    assert (moves.groupby(["user_id", "item_id"])["left"].cumsum() >= 0).all()
+    assert days == 1 or (moves["event"] == "return").any()
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None, max_examples=10)
+def test_nothing_is_done_twice_within_the_hour(seed: int) -> None:
+    log = make_interest_log(100, 30, n_items=24, seed=seed)
+    gaps = log.events.groupby(["user_id", "item_id", "event"])["timestamp"].diff().dropna()
+    assert len(gaps) > 300
+    assert gaps.min() > pd.Timedelta(REPEAT_SECONDS, "s")
+
+
+def test_everybody_has_chosen_something() -> None:
+    events = make_interest_log(2000, 1).events
+    assert len(events) == 2000
+    assert not set(events["event"]) & {"impression", "rate", "return"}
 
 
 def test_queries_speak_of_the_topic(joined: pd.DataFrame) -> None:
     for event in joined[joined["event"] == "search"].itertuples():
         topic = TOPICS[event.topic]
         words = event.text.removeprefix("how to ")
-        assert words in {*topic.subjects, *topic.tasks, *topic.tags}
+        assert words in {en for en, _ in (*topic.subjects, *topic.tasks, *topic.tags)}
 
 
 def test_time_fills_the_days_and_not_the_nights(log: Dataset) -> None:
@@ -162,53 +232,195 @@ def test_the_start_is_a_day_in_utc() -> None:
     assert set(stamps.dt.strftime("%Y-%m-%d")) == {"2026-01-02"}
 
 
-def test_titles_rarely_repeat(log: Dataset) -> None:
-    assert log.items["title"].nunique() >= 0.95 * len(log.items)
+@pytest.mark.parametrize(("n_items", "share"), [(480, 0.99), (5000, 0.98)])
+def test_titles_rarely_repeat(n_items: int, share: float) -> None:
+    titles = make_interest_log(10, 1, n_items=n_items).truth["titles"]
+    assert titles["title_en"].nunique() >= share * n_items
+    assert titles["title_zh"].nunique() >= share * n_items
 
 
-def test_texts_are_whole_sentences(log: Dataset) -> None:
-    assert not log.items["title"].str.contains(r"[{}]|  ").any()
-    assert not log.items["description"].str.contains(r"[{}]|  ").any()
+def test_texts_are_whole_sentences(log: Dataset, chinese: Dataset) -> None:
+    for items in (log.items, chinese.items):
+        for column in ("title", "description", "tags", "category"):
+            assert not items[column].str.contains(r"[{}\t]|  ").any()
+            assert (items[column] == items[column].str.strip()).all()
     assert log.items["title"].str[0].str.fullmatch(r"[A-Z]").all()
     assert log.items["description"].str.fullmatch(r"[A-Z].*\.").all()
+    assert chinese.items["description"].str.endswith("。").all()
+
+
+def test_english_has_no_chinese_and_chinese_hardly_any_english(
+    log: Dataset, chinese: Dataset
+) -> None:
+    han = r"[\u4e00-\u9fff，。：？]"
+    for column in ("title", "description", "tags", "category"):
+        assert not log.items[column].str.contains(han).any()
+        assert chinese.items[column].str.contains(han).all()
+    latin = chinese.items["title"].str.findall(r"[A-Za-z]+").explode().dropna()
+    assert set(latin) <= {
+        "Python",
+        "python",
+        "shell",
+        "git",
+        "Git",
+        "Linux",
+        "root",
+        "B",
+        "D",
+        "E",
+        "A",
+        "G",
+    }
+    texts = chinese.events.loc[chinese.events["text"] != "", "text"]
+    assert (texts.str.contains(han) | texts.isin(["python", "shell", "git", "Git", "root"])).all()
+
+
+def test_languages_share_everything_but_the_words(log: Dataset, chinese: Dataset) -> None:
+    both = make_interest_log(language="both")
+    for other in (chinese, both):
+        same = ["user_id", "item_id", "event", "timestamp", "value"]
+        pd.testing.assert_frame_equal(other.events[same], log.events[same])
+        assert ((other.events["text"] == "") == (log.events["text"] == "")).all()
+        pd.testing.assert_frame_equal(other.users, log.users)
+        for name, table in log.truth.items():
+            pd.testing.assert_frame_equal(other.truth[name], table)
+    titles = log.truth["titles"]
+    assert log.items["title"].tolist() == titles["title_en"].tolist()
+    assert chinese.items["title"].tolist() == titles["title_zh"].tolist()
+    assert both.items["language"].value_counts(normalize=True).min() > 0.4
+    english = both.items["language"] == "en"
+    pd.testing.assert_frame_equal(both.items[english], log.items[english])
+    pd.testing.assert_frame_equal(both.items[~english], chinese.items[~english])
+    from_english = both.events["item_id"].isin(both.items.loc[english, "item_id"])
+    expected = log.events["text"].where(from_english, chinese.events["text"])
+    assert both.events["text"].tolist() == expected.tolist()
+
+
+def test_texts_are_translations(log: Dataset, chinese: Dataset) -> None:
+    tags = {pair for topic in TOPICS.values() for pair in topic.tags} | set(LABELS)
+    english, other = (t.items["tags"].str.split(", ").explode() for t in (log, chinese))
+    assert set(zip(english, other, strict=True)) <= tags
+    assert set(zip(log.items["category"], chinese.items["category"], strict=True)) == set(FORMATS)
+    searches = log.events["event"] == "search"
+    topics = log.events["item_id"].map(log.truth["items"].set_index("item_id")["topic"])
+    for n in np.flatnonzero(searches)[:300]:
+        topic = TOPICS[topics[n]]
+        phrases = zip(QUERIES, "stg", (topic.subjects, topic.tasks, topic.tags), strict=True)
+        pairs = {
+            (q[0].format(**{f: en}), q[1].format(**{f: zh}).replace(" ", ""))
+            for q, f, part in phrases
+            for en, zh in part
+        }
+        assert (log.events["text"][n], chinese.events["text"][n].replace(" ", "")) in pairs
 
 
 def test_the_category_is_a_format_and_says_nothing_of_the_topic(log: Dataset) -> None:
-    assert set(log.items["category"]) == set(FORMATS)
+    assert set(log.items["category"]) == {en for en, _ in FORMATS}
     shared = adjusted_mutual_info_score(log.truth["items"]["topic"], log.items["category"])
     assert abs(shared) < 0.02
 
 
-def test_the_topic_is_never_named(log: Dataset) -> None:
+@pytest.fixture(scope="module")
+def every_topic() -> pd.DataFrame:
+    log = make_interest_log(10, 1, n_topics=None, n_items=42 * 60)
     text = log.items["title"] + " " + log.items["description"] + " " + log.items["tags"]
-    assert not text.str.contains("|".join(TOPICS), case=False).any()
+    return pd.DataFrame({"text": text.str.lower(), "topic": log.truth["items"]["topic"]})
 
 
-def test_ambiguous_words_occur_in_several_topics(log: Dataset) -> None:
-    text = log.items["title"] + " " + log.items["description"] + " " + log.items["tags"]
-    by_topic = text.str.lower().groupby(log.truth["items"]["topic"]).agg(" ".join)
+def test_the_topic_is_never_named(every_topic: pd.DataFrame) -> None:
+    for name, texts in every_topic.groupby("topic")["text"]:
+        assert not texts.str.contains(rf"\b(?:{name.replace('/', '|')})\b").any(), name
+
+
+AMBIGUOUS = {
+    *("pitch", "field", "root", "scale", "star", "key", "ring", "bass", "shell", "note", "cell"),
+    *("bar", "string", "seed", "branch", "tree", "fork", "bed", "coach", "wing", "plate", "cast"),
+    *("python", "kernel", "wave", "bank", "charge", "crane", "bridge", "line", "shot", "board"),
+}
+
+
+def test_ambiguous_words_occur_in_several_domains(every_topic: pd.DataFrame) -> None:
+    domain = every_topic["topic"].str.split("/").str[0]
+    by_domain = every_topic["text"].groupby(domain).agg(" ".join)
     for word in AMBIGUOUS:
-        topics = by_topic.str.contains(rf"\b{word}(?:s|es)?\b").sum()
-        assert topics >= 2, f"{word!r} occurs in {topics} topic(s)"
+        domains = by_domain.str.contains(rf"\b{word}(?:s|es)?\b").sum()
+        assert domains >= 2, f"{word!r} occurs in {domains} domain(s)"
 
 
-def test_topics_are_in_the_text_but_not_in_word_counts_alone(log: Dataset) -> None:
+def test_word_counts_alone_do_not_find_the_topics(log: Dataset) -> None:
     text = log.items["title"] + " " + log.items["description"] + " " + log.items["tags"]
-    topics = log.truth["items"]["topic"]
     words = TfidfVectorizer(stop_words="english").fit_transform(text)
-    told = cross_val_predict(LogisticRegression(C=100), words, topics, cv=4)
-    assert np.mean(told == topics) > 0.95
-    untold = KMeans(len(TOPICS), n_init=3, random_state=0).fit_predict(words)
-    assert adjusted_rand_score(topics, untold) < 0.5
+    found = KMeans(8, n_init=3, random_state=0).fit_predict(words)
+    assert adjusted_rand_score(log.truth["items"]["topic"], found) < 0.3
 
 
 def test_word_tables_are_even_and_distinct() -> None:
     for topic in TOPICS.values():
-        sizes = [len(set(getattr(topic, f))) for f in ("subjects", "tasks", "settings", "tags")]
-        assert sizes == [16, 14, 8, 12]
-        for phrase in (*topic.subjects, *topic.tasks, *topic.settings, *topic.tags):
-            assert re.fullmatch(r"[A-Za-z]+( [A-Za-z]+)*", phrase), phrase
-    assert len(COMMENTS[True]) == len(COMMENTS[False])
+        parts = [topic.subjects, topic.tasks, topic.settings, topic.tags]
+        for n in (0, 1):
+            assert [len({pair[n] for pair in part}) for part in parts] == [10, 8, 6, 10]
+    by_domain = pd.Series([topic.domain for topic in TOPICS.values()]).value_counts()
+    assert set(by_domain.index) == set(DOMAINS)
+    assert by_domain.min() >= 6
+
+
+@pytest.mark.parametrize("k", [3, 6, 10, 20, 42])
+def test_any_number_of_topics(k: int) -> None:
+    truth = make_interest_log(200, n_topics=k, n_items=84).truth
+    topics = truth["items"]["topic"].unique()
+    assert len(topics) == k
+    assert set(truth["users"]["interest"]) <= set(topics) == set(truth["mixture"].columns)
+    domains = {topic.split("/")[0] for topic in topics}
+    assert len(domains) == min(k, 7)
+
+
+@given(st.integers(0, 2**64))
+@settings(deadline=None, max_examples=20)
+def test_the_default_topics_come_from_all_domains(seed: int) -> None:
+    topics = make_interest_log(2, 1, n_items=8, seed=seed).truth["items"]["topic"]
+    assert {topic.split("/")[0] for topic in topics} == set(DOMAINS)
+
+
+def test_chosen_domains() -> None:
+    log = make_interest_log(30, n_topics=None, domains=("video", "music"))
+    topics = set(log.truth["items"]["topic"])
+    assert topics == {name for name in TOPICS if name.split("/")[0] in ("music", "video")}
+
+
+def test_drift_is_dated() -> None:
+    still = make_interest_log(200, 50)
+    log = make_interest_log(200, 50, drift_share=0.3)
+    users = log.truth["users"]
+    drifts = users["drift_date"].notna()
+    assert drifts.sum() == 60
+    assert (users["drifted_to"].notna() == drifts).all()
+    assert still.truth["users"]["drift_date"].isna().all()
+    same = ["user_id", "interest", "second_interest", "tier"]
+    pd.testing.assert_frame_equal(users[same], still.truth["users"][same])
+    moved = users[drifts]
+    assert (moved["drifted_to"] != moved["interest"]).all()
+    assert (moved["drifted_to"] != moved["second_interest"]).all()
+    days = (moved["drift_date"] - pd.Timestamp("2026-01-01", tz="UTC")).dt.days
+    assert days.between(0.3 * 180 - 1, 0.7 * 180).all()
+    joined = log.events.merge(moved, on="user_id").merge(log.truth["items"], on="item_id")
+    after = joined["timestamp"] >= joined["drift_date"]
+    to_new, to_old = (joined["topic"] == joined[c] for c in ("drifted_to", "interest"))
+    assert to_new[after].mean() > 0.6 > 0.05 > to_new[~after].mean()
+    assert to_old[~after].mean() > 0.6 > 0.05 > to_old[after].mean()
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_the_protected_group_follows_the_interest_as_told(correlation: float) -> None:
+    log = make_interest_log(5000, 1, protected_correlation=correlation)
+    names = log.truth["mixture"].columns.tolist()
+    side = log.truth["users"]["interest"].map(names.index) % 2
+    group = (log.users["group"] == "B").astype(int)
+    assert np.corrcoef(side, group)[0, 1] == pytest.approx(correlation, abs=0.04)
+    assert log.users.columns.tolist() == ["user_id", "age", "gender", "group"]
+    assert log.users["age"].between(18, 79).all()
+    for column in ("age", "gender"):
+        shared = adjusted_mutual_info_score(log.truth["users"]["interest"], log.users[column])
+        assert abs(shared) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -219,6 +431,17 @@ def test_word_tables_are_even_and_distinct() -> None:
         ({"n_users": True}, TypeError, "n_users must be a whole number, got True"),
         ({"events_per_user": -1}, ValueError, "events_per_user must be from 1 to"),
         ({"n_items": 7}, ValueError, "n_items must be from 8 to"),
+        ({"n_topics": 2}, ValueError, "n_topics must be from 3 to 42, got 2"),
+        ({"n_topics": 7, "domains": ["news"]}, ValueError, "n_topics=None takes them all"),
+        ({"n_topics": "all"}, TypeError, "n_topics must be a whole number, got 'all'"),
+        ({"domains": "news"}, TypeError, "domains must be a list of names"),
+        ({"domains": ["sport"]}, ValueError, "domains must be some of 'commerce'"),
+        ({"domains": []}, ValueError, "domains must be some of"),
+        ({"language": "de"}, ValueError, "language must be 'en', 'zh' or 'both', got 'de'"),
+        ({"drift_share": 1.5}, ValueError, "drift_share must be from 0 to 1, got 1.5"),
+        ({"drift_share": "all"}, TypeError, "drift_share must be a number from 0 to 1"),
+        ({"protected_correlation": -0.1}, ValueError, "must be from 0 to 1, got -0.1"),
+        ({"protected_correlation": float("nan")}, ValueError, "must be from 0 to 1, got nan"),
         ({"seed": -1}, ValueError, "seed must be from 0"),
         ({"seed": None}, TypeError, "seed must be a whole number, got None"),
         ({"days": 36_501}, ValueError, "days must be from 1 to 36500, got 36501"),

@@ -41,7 +41,7 @@ def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def loaded_datasets(notebook: nbformat.NotebookNode) -> set[str]:
-    """Return the names given to `load_dataset`, by themselves or by the parameter."""
+    """Return the names given to `load_dataset` or `load_tables`, or given by the parameter."""
     plain = TransformerManager().transform_cell
     trees = [ast.parse(plain(cell.source)) for cell in code_cells(notebook)]
     nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -52,7 +52,8 @@ def loaded_datasets(notebook: nbformat.NotebookNode) -> set[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    calls = [n for n in nodes if isinstance(n, ast.Call) and "load_dataset" in ast.unparse(n.func)]
+    loads = re.compile(r"\bload_(dataset|tables)$")
+    calls = [n for n in nodes if isinstance(n, ast.Call) and loads.search(ast.unparse(n.func))]
     given = [call.args[0] for call in calls]
     return {a.value if isinstance(a, ast.Constant) else constants[a.id] for a in given}
 
@@ -260,7 +261,9 @@ def test_the_digest_sees_code_package_and_data(good, tmp_path):
     assert build.digest(good, ["movielens-small"]) != before
 
 
-@pytest.mark.parametrize("call", ["load_dataset('a')", "ri.load_dataset(dataset)"])
+@pytest.mark.parametrize(
+    "call", ["load_dataset('a')", "ri.load_dataset(dataset)", "ri.load_tables('a')"]
+)
 def test_loaded_data_is_found(tmp_path, call):
     notebook = read(tiny_chapter(tmp_path / "x.ipynb", call))
     assert loaded_datasets(notebook) == {"a" if "'a'" in call else "interest-log"}

@@ -3,15 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recsys_interest.checks import SchemaError
-from recsys_interest.text import (
-    class_tfidf,
-    distinctive_words,
-    item_text,
-    keyword_matrix,
-    user_text,
-)
+from recsys_interest.phrases import EVENT_PHRASES
+from recsys_interest.schema import EVENT_WEIGHTS
+from recsys_interest.text import item_text, user_text
+from recsys_interest.tokens import count_tokens
 
 ITEMS = pd.DataFrame(
     {
@@ -56,115 +55,14 @@ def test_user_text_is_most_recent_first_and_counts_what_it_drops():
         ]
     )
     texts = user_text(events, ITEMS, max_events=2)
-    assert texts.loc[1].tolist() == ["like Stove; purchase Tent", 2, 1]
-    assert texts.loc[2].tolist() == ["", 0, 1]
-    assert texts.loc[3].tolist() == ["", 0, 1]
+    assert texts.loc[1].tolist() == ["liked Stove; bought Tent", 2, 1, 8]
+    assert texts.loc[2].tolist() == ["", 0, 1, 0]
+    assert texts.loc[3].tolist() == ["", 0, 1, 0]
     assert (texts["n_used"] + texts["n_dropped"]).sum() == len(events)
     shuffled = user_text(events.sample(frac=1, random_state=1), ITEMS, max_events=2)
     pd.testing.assert_frame_equal(shuffled, texts)
     with pytest.raises(ValueError, match="max_events must be at least 1, got 0"):
         user_text(events, ITEMS, max_events=0)
-
-
-def test_the_articles_three_users_have_the_keywords_they_have():
-    texts = pd.Series(["Python 编程 代码", "数学 公式 研究", "体育 运动 足球"], index=[1, 2, 3])
-    words = ["Python", "编程", "代码", "数学", "公式", "研究", "体育", "运动", "足球"]
-    table = keyword_matrix(texts, vocabulary=words)
-    expected = np.kron(np.eye(3, dtype=int), [1, 1, 1])
-    assert table.columns.tolist() == words
-    np.testing.assert_array_equal(table, expected)  # the article prints 0 for user 3 and 体育
-    assert table.loc[3, "体育"] == 1
-
-
-def test_keyword_matrix_without_words_is_empty():
-    assert keyword_matrix(pd.Series(["", "the 1995"])).shape == (2, 0)
-    with pytest.raises(TypeError, match="texts must be a pandas Series, got list"):
-        keyword_matrix(["x"])
-
-
-def test_class_tfidf_equals_the_formula_by_hand():
-    texts = pd.Series(["wine wine red", "car red"])
-    labels = pd.Series([0, 1])
-    # Group 0: 3 words, group 1: 2, A = 2.5; wine: 2/3·log(1+2.5/2), red: 1/3·log(1+2.5/2).
-    assert class_tfidf(texts, labels, top=3).to_dict() == {0: ["wine", "red"], 1: ["car", "red"]}
-    a, b = 1 / 2 * np.log1p(2.5 / 1), 1 / 2 * np.log1p(2.5 / 2)
-    assert a > b  # so car comes before red in group 1, against the alphabet only in scores
-
-
-def test_class_tfidf_leaves_noise_out_and_gives_empty_groups_an_empty_list():
-    found = class_tfidf(pd.Series(["wine", "", "car"]), pd.Series([2, 0, -1]))
-    assert found.to_dict() == {0: [], 2: ["wine"]}
-
-
-def test_class_tfidf_weights_count_like_repeated_texts():
-    texts = pd.Series(["wine glass", "beer", "car", "red wine"])
-    labels = pd.Series([0, 0, 1, 1])
-    times = pd.Series([1, 5, 2, 1])
-    repeated = texts.repeat(times).reset_index(drop=True)
-    expected = class_tfidf(repeated, labels.repeat(times).reset_index(drop=True))
-    assert class_tfidf(texts, labels, weights=times).to_dict() == expected.to_dict()
-
-
-def test_class_tfidf_needs_one_index():
-    with pytest.raises(ValueError, match="labels and texts must have the same index"):
-        class_tfidf(pd.Series(["a"]), pd.Series([0], index=[5]))
-
-
-def test_words_that_are_everywhere_distinguish_nothing():
-    texts = pd.Series(["film drama", "film drama", "film comedy", "film comedy war"])
-    found = distinctive_words(texts, pd.Series([0, 0, 1, 1]))
-    assert found.to_dict() == {0: ["drama", "film"], 1: ["comedy", "war"]}
-    # In group 0 film is half of the words, in all 4 of 9: a little more. In group 1 it is less.
-    share, overall = np.array([1 / 2, 1 / 2]), np.array([2 / 9, 4 / 9])
-    drama, film = share * np.log(share / overall)
-    assert drama > 5 * film > 0
-
-
-def test_equal_groups_have_no_distinctive_words():
-    found = distinctive_words(pd.Series(["red wine", "red wine", ""]), pd.Series([0, 1, 2]))
-    assert found.to_dict() == {0: [], 1: [], 2: []}
-
-
-def test_a_hyphen_holds_a_word_together_and_numbers_are_no_words():
-    table = keyword_matrix(pd.Series(["Sci-Fi, film-noir (1995) 2nd a-b"]))
-    assert table.columns.tolist() == ["film-noir", "sci-fi"]
-
-
-@pytest.mark.parametrize("kind", ["str", "object", "category"])
-def test_a_missing_text_is_an_empty_one(kind):
-    texts = pd.Series(["red wine", None, "fast car"]).astype(kind)
-    labels = pd.Series([0, 0, 1])
-    for words in (class_tfidf, distinctive_words):
-        assert (
-            words(texts, labels).to_dict()
-            == words(texts.astype("str").fillna(""), labels).to_dict()
-        )
-    assert keyword_matrix(texts).iloc[1].sum() == 0
-
-
-PAIR = pd.Series(["wine", "car"])
-
-
-@pytest.mark.parametrize(
-    ("texts", "labels", "options", "error", "message"),
-    [
-        (PAIR, [0, 1], {}, TypeError, "labels must be a Series with the index of texts, got list"),
-        (PAIR, pd.Series([0, np.nan]), {}, ValueError, "labels is missing at index 1"),
-        (PAIR, pd.Series([0, "a"]), {}, TypeError, "labels mixes the kinds 'int', 'str'"),
-        (PAIR, PAIR, {"weights": np.ones(2)}, TypeError, "weights must be a Series .* got ndarray"),
-        (PAIR, PAIR, {"weights": PAIR}, TypeError, "weights must be numbers, .* type str"),
-        (PAIR, PAIR, {"weights": pd.Series([1, np.nan])}, ValueError, "weights .* nan at index 1"),
-        (PAIR, PAIR, {"weights": pd.Series([np.inf, 1])}, ValueError, "weights .* inf at index 0"),
-        (PAIR, PAIR, {"weights": pd.Series([1, -2])}, ValueError, "weights .* -2.0 at index 1"),
-        (PAIR, PAIR, {"top": 0}, ValueError, "top must be at least 1, got 0"),
-        (PAIR, PAIR, {"top": 1.5}, TypeError, "top must be a whole number"),
-        (pd.Series([1, "a"]), PAIR, {}, TypeError, "texts must be text, it holds 'int'"),
-    ],
-)
-def test_bad_groups_are_named(texts, labels, options, error, message):
-    for words in (class_tfidf, distinctive_words):
-        with pytest.raises(error, match=message):
-            words(texts, labels, **options)
 
 
 @pytest.mark.parametrize(
@@ -194,26 +92,183 @@ def test_bad_settings_of_user_text_are_named():
         user_text(events, ITEMS, separator=5)
 
 
-def test_min_texts_above_the_number_of_texts_leaves_no_word():
-    assert keyword_matrix(PAIR, min_texts=3).shape == (2, 0)
-    assert keyword_matrix(PAIR, min_texts=2).shape == (2, 0)
-    assert keyword_matrix(PAIR, vocabulary=[]).shape == (2, 0)
-    assert keyword_matrix(PAIR[:0], vocabulary=["wine"]).shape == (0, 1)
-    with pytest.raises(ValueError, match="min_texts must be at least 1, got 0"):
-        keyword_matrix(PAIR, min_texts=0)
-    with pytest.raises(TypeError, match="min_texts must be a whole number"):
-        keyword_matrix(PAIR, min_texts=0.5)
+FULL = pd.DataFrame(
+    {
+        "user_id": ["ann"] * 6,
+        "item_id": [7, 7, 8, 99, 8, 9],
+        "event": ["browse", "comment", "rate", "search", "rate", "wave"],
+        "timestamp": pd.date_range("2026-01-01", periods=6),
+        "value": [np.nan, np.nan, 4.0, np.nan, np.nan, np.nan],
+        "text": [None, "Dry, \n light.", None, "gas stove", "", "hello"],
+    }
+)
+
+
+def test_each_kind_of_event_has_its_own_phrase_and_gaps_leave_no_trace():
+    text = user_text(FULL, ITEMS).loc["ann"]
+    assert text["text"] == (
+        "wave: hello; rated Stove; searched for gas stove; rated Stove 4; "
+        "wrote about Tent: Dry, light; viewed Tent"
+    )
+    assert text["n_dropped"] == 0
+    chinese = user_text(FULL, ITEMS, language="zh").loc["ann", "text"]
+    assert chinese == (
+        "wave：hello；评价Stove；搜索gas stove；给Stove打4分；评论Tent：Dry, light；浏览Tent"
+    )
+
+
+def test_own_words_and_items_are_two_sources():
+    words = user_text(FULL, ITEMS, item_fields=()).loc["ann"]
+    assert words["text"] == "wave: hello; searched for gas stove; wrote: Dry, light"
+    assert words[["n_used", "n_dropped"]].tolist() == [3, 3]
+    titles = user_text(FULL, ITEMS, own_words=False).loc["ann", "text"]
+    assert titles == "rated Stove; rated Stove 4; wrote about Tent; viewed Tent"
+    more = user_text(FULL[:1], ITEMS, item_fields=("title", "tags")).loc["ann", "text"]
+    assert more == "viewed Tent. camping, outdoor"
+
+
+def test_templates_can_be_replaced_and_silenced():
+    mine = {"browse": "looked at {item}", "rate": [], "wave": ["waved {value}", "waved"]}
+    text = user_text(FULL, ITEMS, templates=mine).loc["ann"]
+    assert text["text"] == (
+        "waved; searched for gas stove; wrote about Tent: Dry, light; looked at Tent"
+    )
+    assert text["n_dropped"] == 2
+
+
+def test_every_known_kind_of_event_has_templates_in_both_languages():
+    for language in ("en", "zh"):
+        assert set(EVENT_PHRASES[language]) == {*EVENT_WEIGHTS, ""}
+
+
+def test_what_was_only_shown_is_not_said():
+    shown = FULL[:1].assign(event="impression")
+    assert user_text(shown, ITEMS).loc["ann"].tolist() == ["", 0, 1, 0]
 
 
 @pytest.mark.parametrize(
-    ("vocabulary", "error", "message"),
+    ("options", "error", "message"),
     [
-        (["Wine", "car", "wine"], ValueError, "the same word twice: 'Wine', 'wine'"),
-        (["wine", "red wine", "3d", "c++"], ValueError, r"never found: 'red wine', '3d', 'c\+\+'"),
-        ("wine", TypeError, "vocabulary must be a list of words, got 'wine'"),
-        (["wine", 3], TypeError, "vocabulary must be a list of words"),
+        ({"templates": {"browse": "{title}"}}, ValueError, "has the field 'title'; the fields are"),
+        ({"templates": {"browse": "{item!r}"}}, ValueError, "without a format"),
+        ({"templates": {"browse": "{item"}}, ValueError, "the template '{item' of 'browse'"),
+        ({"templates": {"browse": [3]}}, TypeError, "the template of 'browse' must be text, got 3"),
+        ({"templates": ["{item}"]}, TypeError, "templates must be a mapping"),
+        ({"language": "de"}, ValueError, "language must be one of 'en', 'zh', got 'de'"),
+        ({"max_tokens": 0}, ValueError, "max_tokens must be at least 1, got 0"),
+        ({"count_tokens": 4}, TypeError, "count_tokens must be a function of a text, got 4"),
     ],
 )
-def test_bad_vocabularies_are_named(vocabulary, error, message):
+def test_bad_templates_and_limits_are_named(options, error, message):
     with pytest.raises(error, match=message):
-        keyword_matrix(PAIR, vocabulary=vocabulary)
+        user_text(FULL, ITEMS, **options)
+
+
+USERS = pd.DataFrame(
+    {
+        "user_id": ["ann", "bob", "cleo"],
+        "age": [34, None, 50],
+        "gender": ["f", "m", None],
+        "interests": ["camping, wine", " ", None],
+    }
+)
+
+
+def test_profile_attributes_are_used_only_if_they_are_named():
+    log = FULL[:1]
+    assert user_text(log, ITEMS).loc["ann", "text"] == "viewed Tent"
+    for half in ({"users": USERS}, {"profile_fields": ["age"]}):
+        with pytest.raises(ValueError, match="name the attributes that may be used"):
+            user_text(log, ITEMS, **half)
+    texts = user_text(log, ITEMS, users=USERS, profile_fields=["interests", "age"])["text"]
+    assert texts.to_dict() == {
+        "ann": "interests: camping, wine; age: 34; viewed Tent",
+        "bob": "",
+        "cleo": "age: 50",
+    }
+    assert not texts.str.contains("gender|nan|: f").any()
+
+
+def test_a_user_without_events_has_a_text_but_no_dropped_events():
+    texts = user_text(FULL[:1], ITEMS, users=USERS, profile_fields=["age"], language="zh")
+    assert texts.loc["cleo"].tolist() == ["age：50", 0, 0, 3]
+    assert texts.loc["ann", ["n_used", "n_dropped"]].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("users", "fields", "message"),
+    [
+        (USERS, ["plan"], r"users lacks the attribute\(s\) 'plan'"),
+        (USERS, ["user_id"], r"users lacks the attribute\(s\) 'user_id'"),
+        (
+            USERS.assign(user_id=[1, 2, 3]),
+            ["age"],
+            r"events.user_id is str, users.user_id is int64",
+        ),
+    ],
+)
+def test_bad_profile_fields_are_named(users, fields, message):
+    with pytest.raises(SchemaError, match=message):
+        user_text(FULL[:1], ITEMS, users=users, profile_fields=fields)
+
+
+def test_an_event_longer_than_the_budget_does_not_silence_the_others():
+    long = FULL[:2].assign(event="search", text=["tent", "a word " * 50])
+    assert user_text(long, ITEMS, max_tokens=20).loc["ann"].tolist() == [
+        *("searched for tent", 1, 1, 4)
+    ]
+
+
+WORDS = st.text("ab ;.é茶nan\n", max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(
+        st.tuples(
+            *(st.sampled_from("uv"), st.integers(6, 10), st.sampled_from([*EVENT_WEIGHTS, "x"])),
+            *(st.integers(0, 3), st.sampled_from([np.nan, 2.0]), st.none() | WORDS),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    max_tokens=st.none() | st.integers(1, 40),
+    max_events=st.none() | st.integers(1, 5),
+    seed=st.integers(0, 9),
+)
+def test_texts_keep_to_the_budget_count_everything_and_ignore_row_order(
+    rows, max_tokens, max_events, seed
+):
+    columns = ["user_id", "item_id", "event", "day", "value", "text"]
+    events = pd.DataFrame(rows, columns=columns).astype({"text": "str"})
+    events["timestamp"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(events.pop("day"), unit="D")
+    items = ITEMS.assign(title=["Tent", "nan", None])
+    options = {"max_tokens": max_tokens, "max_events": max_events, "separator": " | "}
+    texts = user_text(events, items, **options)
+    assert (texts["n_used"] + texts["n_dropped"]).sum() == len(events)
+    assert texts.index.tolist() == sorted(set(events["user_id"]))
+    for text, n_used, _, n_tokens in texts.itertuples(index=False):
+        phrases = text.split(" | ") if text else []
+        assert len(phrases) == n_used <= (max_events or 99)
+        assert all(p == p.strip() and p for p in phrases)
+        assert n_tokens == count_tokens(text) <= (max_tokens or 9999)
+    shuffled = user_text(events.sample(frac=1, random_state=seed), items, **options)
+    pd.testing.assert_frame_equal(shuffled, texts)
+
+
+def test_the_budget_is_counted_by_the_tokeniser_that_is_given():
+    calls = []
+
+    def words(text):
+        calls.append(text)
+        return len(text.split())
+
+    texts = user_text(FULL, ITEMS, max_tokens=6, count_tokens=words, separator=" and ")
+    assert texts.loc["ann", "text"] == "wave: hello and rated Stove"
+    assert texts.loc["ann", "n_tokens"] == 5
+    assert len(calls) == len(set(calls))  # each distinct phrase once
+
+
+def test_the_fields_of_chinese_items_end_with_a_chinese_full_stop():
+    table = ITEMS.assign(language=["zh", "en", "zh"], title=["帐篷。", "Stove", None])
+    assert item_text(table)[7] == "帐篷。For two。camping, outdoor"

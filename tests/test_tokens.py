@@ -92,29 +92,52 @@ def test_the_estimate_of_tokens_follows_its_rule():
     assert count_tokens("a_b!") == 4
 
 
-def test_the_estimate_is_rarely_below_what_the_real_tokeniser_makes(require_model):
+def test_the_estimate_is_rarely_below_what_the_real_tokeniser_makes(encoder):
     from recsys_interest import item_text, make_interest_log
 
     texts = item_text(make_interest_log(n_users=2).items)
-    real = np.array([len(e.ids) - 2 for e in require_model().encode_batch(texts.tolist())])
+    tokens = encoder.tokenizer_(texts.tolist(), add_special_tokens=False)["input_ids"]
+    real = np.array([len(ids) for ids in tokens])
     estimate = texts.map(count_tokens).to_numpy()
     assert (estimate >= real).mean() > 0.95
     assert 1 < np.median(estimate / real) < 1.6
 
 
-@pytest.fixture
-def require_model():
-    from tokenizers import Tokenizer
+@pytest.fixture(scope="module")
+def encoder():
+    from recsys_interest import TextEncoder
+    from recsys_interest.models import ModelNotFoundError
 
-    from recsys_interest.models import find_model
+    try:
+        return TextEncoder(local_files_only=True, progress=False).fit()
+    except ModelNotFoundError:
+        return pytest.skip("needs data: the default model is not here")
 
-    def load():
-        tokenizer = Tokenizer.from_file(str(find_model().path / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
 
-    return load
+PAIRS = [
+    ("The soup was good.", "The soup was not good."),
+    ("To be or not to be", "What should have been"),
+    ("flights to London", "flights from London"),
+    ("a film with her", "a film without her"),
+]
+
+
+def test_without_stop_words_a_transformer_cannot_tell_opposites_apart(encoder):
+    """Why stop words are removed for counting and never before an encoder."""
+    texts = [text for pair in PAIRS for text in pair]
+    whole = encoder.transform(texts).to_numpy()
+    cut = encoder.transform([" ".join(WordAnalyzer()(text)) for text in texts]).to_numpy()
+    for first in range(0, len(texts), 2):
+        assert whole[first] @ whole[first + 1] < 0.99, texts[first]
+        np.testing.assert_array_equal(cut[first], cut[first + 1])
+    assert not cut[2].any()  # of Hamlet's question nothing is left
+
+
+def test_stop_words_carry_meaning_that_the_encoder_uses(encoder):
+    question, yes, no = encoder.transform(
+        ["the soup was bad", "the soup was not good", "the soup was good"]
+    ).to_numpy()
+    assert question @ yes > question @ no + 0.02
 
 
 def test_han_is_what_it_says():

@@ -2,10 +2,22 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart).
+Chapter: 00 (quickstart), 01 (behaviour logs).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
+from recsys_interest.exercises.chapter_01 import (
+    check_future_share,
+    check_gini,
+    check_near_duplicates,
+)
 from recsys_interest.exercises.verdict import Verdict
 
-__all__ = ["Verdict", "check_profile", "check_top_k"]
+__all__ = [
+    "Verdict",
+    "check_future_share",
+    "check_gini",
+    "check_near_duplicates",
+    "check_profile",
+    "check_top_k",
+]

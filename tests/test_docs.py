@@ -40,12 +40,14 @@ ROAD = (
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
     *("models", "word_vectors", "packed_bert", "language_model", "vectors"),
     *("vector_cache", "batches", "encoder"),
-    *("training", "pretraining", "contrastive"),
+    *("training_plan", "training", "word_pieces", "pretraining"),
+    *("text_pairs", "fixed_layers", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
     *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
-    *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
+    *("ranking_metrics", "sequence", "new_items", "adapting"),
+    *("plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 

@@ -20,9 +20,9 @@ from recsys_interest.schema import EVENT_WEIGHTS, validate_events, validate_item
 
 TOPICS = read_topics()
 FINGERPRINTS = {
-    "en": "694f3bbb295a2e6c8af0bb2409b3132c8c7425dace37be485586d9ffe72c1353",
-    "zh": "281f028982d0f94376434803fff731979d02d867ba31ccd44f53bb13d0514cce",
-    "both": "9ad4e676991257f606f1e7fa332194084a25e8d4e348e4b3947b1608342e431b",
+    "en": "7da1f24af9a7bec275c6da671f6e10e5d3e3bb9ad2fe4f5994f91efb9b4db393",
+    "zh": "06ecc9ba7e4b7f03d0afb4c91922e68088f34eac15fb89bc26c90c54670c229e",
+    "both": "46ba7d72eb0cae93cc952f6cb86ef450b7b12dcaeedfa37b4c5ae842f7b3de64",
 }
 
 

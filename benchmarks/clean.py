@@ -27,10 +27,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from recsys_interest import clean_events
+from recsys_interest import clean_events, read_chunks, write_table
 from recsys_interest.schema import EVENT_WEIGHTS
 
 N_EVENTS = int(os.environ.get("BENCHMARK_EVENTS", "10_000_000"))
+CHUNK_ROWS = 200_000
 NOW = "2026-11-01"
 ORDER = ["timestamp", "user_id", "item_id", "event", "value", "text"]
 
@@ -123,6 +124,20 @@ def _measure(name: str, path: str) -> dict[str, float]:
             "kept": kept, "repaired": repaired}  # fmt: skip
 
 
+def _read(path: str) -> dict[str, float]:
+    """Write the frame as CSV and read it in pieces; return seconds and memory."""
+    write_table(read_chunks(path), f"{path}.csv")
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    _forget_peak()
+    before, start = _memory("VmRSS"), time.perf_counter()
+    rows = sum(len(piece) for piece in read_chunks(f"{path}.csv", chunk_rows=CHUNK_ROWS))
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "rows": rows, "peak_mb": (_memory("VmHWM") - before) / 1e6,
+            "file_mb": Path(f"{path}.csv").stat().st_size / 1e6}  # fmt: skip
+
+
 def _memory(field: str) -> int:
     """Return a field of this process in bytes; Linux only."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
@@ -158,6 +173,9 @@ def run() -> dict[str, float]:
             row = found[name, times] = _apart(name, path)
             print(f"{name:<10}{times:<10}{row['seconds']:>9.1f}{row['frame_mb']:>10.0f}"
                   f"{row['over_frame']:>12.2f}{int(row['kept']):>12,}")  # fmt: skip
+        csv = _apart("read", f"{folder}/text.parquet")
+    print(f"CSV of {csv['file_mb']:.0f} MB, {int(csv['rows']):,} rows, read in pieces of "
+          f"{CHUNK_ROWS:,}: {csv['seconds']:.1f} s, {csv['peak_mb']:.0f} MB")  # fmt: skip
     own, peer = found["clean", "text"], found["pandas", "text"]
     own_dates, peer_dates = found["clean", "datetime"], found["pandas", "datetime"]
     return {
@@ -165,6 +183,9 @@ def run() -> dict[str, float]:
         "events": N_EVENTS,
         "rss_over_frame": round(own["over_frame"], 2),
         "ratio_to_dedup_sort": round(own["seconds"] / peer["seconds"], 2),
+        "csv_seconds": round(csv["seconds"], 1),
+        "csv_mb": round(csv["file_mb"]),
+        "csv_peak_mb": round(csv["peak_mb"]),
         "seconds_datetimes": round(own_dates["seconds"], 2),
         "rss_over_frame_datetimes": round(own_dates["over_frame"], 2),
         "ratio_to_dedup_sort_datetimes": round(own_dates["seconds"] / peer_dates["seconds"], 2),
@@ -176,4 +197,4 @@ if __name__ == "__main__":
         raw_log(N_EVENTS, text_times=sys.argv[3] == "text").to_parquet(sys.argv[2])
         print("{}")
     else:
-        print(json.dumps(_measure(*sys.argv[1:])))
+        print(json.dumps(_read(sys.argv[2]) if sys.argv[1] == "read" else _measure(*sys.argv[1:])))

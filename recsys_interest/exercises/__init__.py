@@ -2,7 +2,7 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords).
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 05 (user profiles).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -12,12 +12,16 @@ from recsys_interest.exercises.chapter_01 import (
     check_near_duplicates,
 )
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
+from recsys_interest.exercises.chapter_05 import check_decay, check_medoid, check_merge
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "check_decay",
     "check_future_share",
     "check_gini",
+    "check_medoid",
+    "check_merge",
     "check_near_duplicates",
     "check_newest_first",
     "check_ppmi",

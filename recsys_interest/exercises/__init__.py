@@ -2,7 +2,8 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 05 (user profiles), 06 (interest tiers).
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 05 (user profiles), 06
+(interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k

@@ -36,6 +36,7 @@ from .profiles import InterestProfiler as InterestProfiler
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest
+from .whitening import AllButTheTop as AllButTheTop, Whitening as Whitening
 from .engagement import tier_features as tier_features
 from .label_sources import check_label_window as check_label_window
 from .label_sources import tier_labels as tier_labels

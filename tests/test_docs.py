@@ -42,6 +42,7 @@ ROAD = (
     *("vector_cache", "batches", "encoder"),
     *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
+    "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
     *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),

@@ -26,6 +26,7 @@ from .chat import ChatEndpoint as ChatEndpoint
 from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .item_index import ItemIndex as ItemIndex
 from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult

@@ -90,7 +90,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, _Spectral):
     Notes
     -----
     Su et al. (2021), "Whitening sentence representations for better semantics and faster
-    retrieval". Chapter 03, "BERT features", eq. (3.8).
+    retrieval". Chapter 03, "BERT features".
 
     Examples
     --------

@@ -39,7 +39,7 @@ ROAD = (
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
     *("models", "word_vectors", "packed_bert", "language_model", "vectors"),
-    *("vector_cache", "batches", "encoder"),
+    *("item_index", "vector_cache", "batches", "encoder"),
     *("training", "pretraining", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     "whitening",

@@ -2,7 +2,7 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs).
+Chapter: 00 (quickstart), 01 (behaviour logs), 03 (BERT features).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -11,13 +11,17 @@ from recsys_interest.exercises.chapter_01 import (
     check_gini,
     check_near_duplicates,
 )
+from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "check_attention",
     "check_future_share",
     "check_gini",
+    "check_mean_pool",
     "check_near_duplicates",
     "check_profile",
     "check_top_k",
+    "check_whiten",
 ]

@@ -25,13 +25,14 @@ from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights
 from .chat import ChatEndpoint as ChatEndpoint
 from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
-from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .word_vectors import WordVectors as WordVectors
+from .token_vectors import TokenVectors as TokenVectors
 from .item_index import ItemIndex as ItemIndex
 from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
-from .training import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
+from .training_plan import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
 from .pretraining import pretrain as pretrain
-from .contrastive import behaviour_pairs as behaviour_pairs
+from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
@@ -55,6 +56,10 @@ from .recommend import PopularityRecommender as PopularityRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
+from .sequence import GRURecommender as GRURecommender
+from .new_items import compare_on_new_items as compare_on_new_items
+from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
+from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline

@@ -16,26 +16,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import check_count, check_same_ids, shown, valid_text
-from recsys_interest.encoder import TextEncoder
-from recsys_interest.pretraining import padded, save_encoder, usable_device
-from recsys_interest.schema import event_strength, validate_events
-from recsys_interest.training import (
-    TrainingPlan,
-    TrainingResult,
-    check_share,
-    finished,
-    keep,
-    settings_digest,
-    train,
-)
+from recsys_interest.checks import check_count
+from recsys_interest.models import find_model
+from recsys_interest.pretraining import save_encoder
+from recsys_interest.text_pairs import texts_of_pairs
+from recsys_interest.training import finished, keep, settings_digest, train
+from recsys_interest.training_plan import TrainingPlan, TrainingResult, check_share
+from recsys_interest.word_pieces import padded
 
 if TYPE_CHECKING:
     import torch
 
+    from recsys_interest.language_model import LanguageModel
+
 Codes = npt.NDArray[np.intp]
 
-__all__ = ["behaviour_pairs", "info_nce", "train_contrastive"]
+__all__ = ["info_nce", "train_contrastive"]
 
 _MOST_HELD_OUT = 512
 _EVALUATION_BATCH = 128
@@ -131,17 +127,17 @@ def train_contrastive(
     >>> result.losses["step"].tolist()
     [0, 2]
     """
-    left, right = _texts_of(pairs)
+    left, right = texts_of_pairs(pairs)
     plan = plan or CONTRASTIVE_PLAN
     check_count(random_state, "random_state", 0)
     if check_share(temperature, "temperature", 10.0) == 0:
         raise ValueError("temperature must be above 0, got 0")
     check_share(held_out_share, "held_out_share", 0.9)
     check_count(max_tokens, "max_tokens", 4)
-    encoder = TextEncoder(model, device=usable_device(device), dtype="float32").fit()
+    files = find_model(os.fspath(model))
     settings = {
         "task": "contrastive",
-        "model": _fingerprint(encoder.files_.path),
+        "model": _fingerprint(files.path),
         "n_layers": n_layers,
         "temperature": temperature,
         "max_tokens": max_tokens,
@@ -154,10 +150,14 @@ def train_contrastive(
     if (done := finished(folder, settings)) is not None:
         return done
 
-    _hold_fixed(encoder.model_, n_layers)
-    task = _ContrastiveTask(encoder, left, right, settings)
+    from recsys_interest.fixed_layers import hold_fixed
+    from recsys_interest.language_model import load_model, usable_device
+
+    loaded = load_model(files, "float32", usable_device(device))
+    hold_fixed(loaded.network, n_layers)
+    task = _ContrastiveTask(loaded, left, right, settings)
     run = train(
-        encoder.model_,
+        loaded.network,
         task.loss_at,
         task.held_out,
         plan,
@@ -167,12 +167,11 @@ def train_contrastive(
         progress=progress,
         name="contrastive",
     )
-    return keep(
-        folder,
-        settings,
-        run,
-        lambda path: save_encoder(path, encoder.model_, encoder.tokenizer_, task.max_tokens),
-    )
+
+    def save(path: Path) -> None:
+        save_encoder(path, loaded.network, loaded.tokenizer, task.max_tokens)
+
+    return keep(folder, settings, run, save)
 
 
 def info_nce(
@@ -228,103 +227,6 @@ def info_nce(
     return (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
 
 
-def behaviour_pairs(
-    events: pd.DataFrame,
-    texts: pd.Series,
-    *,
-    n_pairs: int = 10_000,
-    random_state: int = 0,
-) -> pd.DataFrame:
-    """Draw pairs of texts of items that the same user consumed.
-
-    The first item is drawn from all (user, item) combinations with an event that speaks for the
-    item (`event_strength` above 0), the second from the other items of that user. So active users
-    and popular items are drawn more often.
-
-    Parameters
-    ----------
-    events : DataFrame
-        Valid events (see `validate_events`).
-    texts : Series of str
-        The text of each item, indexed by item id, as `item_text` returns it; items without one are
-        left out.
-    n_pairs : int, default 10,000
-        Pairs to draw, with replacement.
-    random_state : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    DataFrame
-        Columns `left` and `right`, `n_pairs` rows.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If no user consumed two items with a text.
-
-    Notes
-    -----
-    Chapter 04, "Training the language model".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> log = pd.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"], "event": "like",
-    ...                     "timestamp": pd.Timestamp("2026-01-01", tz="UTC")})
-    >>> texts = pd.Series({"a": "a tent", "b": "a stove"})
-    >>> behaviour_pairs(log, texts, n_pairs=5)["left"].isin(["a tent", "a stove"]).all()
-    np.True_
-    """
-    check_count(n_pairs, "n_pairs")
-    check_count(random_state, "random_state", 0)
-    if not isinstance(texts, pd.Series):
-        raise TypeError(f"texts must be a Series indexed by item id, got {type(texts).__name__}")
-    log = validate_events(events)
-    check_same_ids(log["item_id"], texts.index.to_series(), "events.item_id", "texts.index")
-    log = log[(event_strength(log) > 0) & log["item_id"].isin(texts.index[texts.notna()])]
-    seen = log[["user_id", "item_id"]].drop_duplicates().sort_values(["user_id", "item_id"])
-    size = seen.groupby("user_id")["item_id"].transform("size")
-    seen, size = seen[size > 1], size[size > 1].to_numpy()
-    if seen.empty:
-        raise ValueError("events has no user who consumed two items that have a text")
-    rng = np.random.default_rng(random_state)
-    first = seen.groupby("user_id").ngroup().to_numpy()
-    start = np.flatnonzero(np.diff(first, prepend=-1))[first]
-    one = rng.integers(len(seen), size=n_pairs)
-    # A step of 1 to size − 1 within the user's rows never lands on the same item.
-    step = 1 + (rng.random(n_pairs) * (size[one] - 1)).astype(np.int64)
-    other = start[one] + (one - start[one] + step) % size[one]
-    ids = seen["item_id"].to_numpy()
-    return pd.DataFrame(
-        {"left": texts.loc[ids[one]].to_numpy(), "right": texts.loc[ids[other]].to_numpy()}
-    )
-
-
-def _texts_of(pairs: pd.DataFrame | Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """Return both sides of the pairs, sorted, without those that lack a text."""
-    if isinstance(pairs, pd.DataFrame):
-        missing = [c for c in ("left", "right") if c not in pairs]
-        if missing:
-            raise ValueError(f"pairs lacks the column(s) {shown(missing)}; it has {shown(pairs)}")
-        rows = list(zip(pairs["left"], pairs["right"], strict=True))
-    else:
-        rows = [tuple(pair) if not isinstance(pair, str) else (pair,) for pair in pairs]
-    wrong = [row for row in rows if len(row) != 2]
-    if wrong:
-        raise TypeError(f"pairs must be pairs of texts, got {shown(wrong)}")
-    there = [row for row in rows if not any(t is None or t != t for t in row)]
-    bad = [t for row in there for t in row if not isinstance(t, str)]
-    if bad:
-        raise TypeError(f"pairs must be pairs of texts, got {shown(bad)}")
-    kept = sorted((valid_text(a), valid_text(b)) for a, b in there if a.strip() and b.strip())
-    if len({a for a, _ in kept}) < 4:
-        raise ValueError(f"pairs has {len({a for a, _ in kept})} left texts; training needs 4")
-    return [a for a, _ in kept], [b for _, b in kept]
-
-
 def _fingerprint(folder: Path) -> str:
     mark = hashlib.sha256()
     for path in [folder / "config.json", *sorted(folder.glob("model*.safetensors"))]:
@@ -332,40 +234,25 @@ def _fingerprint(folder: Path) -> str:
     return mark.hexdigest()
 
 
-def _hold_fixed(model: Any, n_layers: int | None) -> None:
-    """Let only the last layers require a gradient."""
-    if n_layers is None:
-        return
-    import torch
-
-    total = int(model.config.num_hidden_layers)
-    if check_count(n_layers, "n_layers") > total:
-        raise ValueError(f"n_layers must be at most {total}, the layers of the model")
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == total]
-    model.requires_grad_(False)
-    for layer in lists[0][-n_layers:]:
-        layer.requires_grad_(True)
-
-
 class _ContrastiveTask:
     """An encoder with its pairs: the loss of a batch, and of the pairs held out."""
 
     def __init__(
-        self, encoder: TextEncoder, left: list[str], right: list[str], settings: dict[str, Any]
+        self, loaded: LanguageModel, left: list[str], right: list[str], settings: dict[str, Any]
     ) -> None:
-        self.model = encoder.model_
-        self.device = encoder.device_
+        from recsys_interest.fixed_layers import UpperLayers
+
+        self.network = loaded.network
+        self.device = loaded.network.device
         self.temperature = settings["temperature"]
         self.batch_size = settings["batch_size"]
-        tokenizer = encoder.tokenizer_
-        self.pad = tokenizer.pad_token_id or 0
-        positions = getattr(self.model.config, "max_position_embeddings", settings["max_tokens"])
-        self.max_tokens = min(settings["max_tokens"], positions, tokenizer.model_max_length)
+        self.pad = loaded.tokenizer.pad_token_id or 0
+        self.max_tokens = min(settings["max_tokens"], loaded.limit)
         codes, distinct = pd.factorize(np.array([*left, *right], dtype=object))
         self.left, self.right = codes[: len(left)], codes[len(left) :]
-        self.rows = tokenizer(list(distinct), truncation=True, max_length=self.max_tokens)[
-            "input_ids"
-        ]
+        cut = {"truncation": True, "max_length": self.max_tokens}
+        self.rows = loaded.tokenizer(list(distinct), **cut)["input_ids"]
+        self.upper = UpperLayers.of(self.network, settings["n_layers"], self.rows)
         self.held, self.trained = self._split(settings)
 
     def _split(self, settings: dict[str, Any]) -> tuple[Codes, Codes]:
@@ -405,8 +292,11 @@ class _ContrastiveTask:
 
         ids, real = padded([self.rows[code] for code in codes], self.pad)
         mask = torch.from_numpy(real).to(self.device)
-        states = self.model(
-            input_ids=torch.from_numpy(ids).to(self.device), attention_mask=mask.long()
-        ).last_hidden_state
+        if self.upper is not None:
+            states = self.upper(codes.tolist(), mask.long())
+        else:
+            states = self.network(
+                input_ids=torch.from_numpy(ids).to(self.device), attention_mask=mask.long()
+            ).last_hidden_state
         weight = mask.unsqueeze(-1)
         return (states * weight).sum(dim=1) / weight.sum(dim=1)

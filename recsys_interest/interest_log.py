@@ -6,7 +6,7 @@ Chapter: 01 (behaviour logs).
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from numbers import Real
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import as_moment, shown
+from recsys_interest.interest_dirt import FAULTS, dirt_counts, plant_faults
 from recsys_interest.interest_events import draw_events
 from recsys_interest.interest_texts import N_DRAWS, item_table
 from recsys_interest.interest_users import draw_users
@@ -26,6 +27,7 @@ from recsys_interest.seeded import Ints, below, shuffled, stream
 __all__ = ["Dataset", "make_interest_log"]
 
 MOST_ROWS = 100_000_000
+MOST_DIRT = 0.5
 LEAST_TOPICS = 3  # an interest, a second one, and one to drift to
 
 
@@ -42,7 +44,7 @@ class Dataset:
     name : str
         What `load_dataset` calls it.
     events : DataFrame
-        Valid events (see `validate_events`), sorted by time.
+        Valid events (see `validate_events`), sorted by time; or a raw log, if so asked for.
     items : DataFrame
         Valid items (see `validate_items`).
     users : DataFrame
@@ -84,6 +86,7 @@ def make_interest_log(
     language: Literal["en", "zh", "both"] = "en",
     drift_share: float = 0.0,
     protected_correlation: float = 0.0,
+    dirt: float | Mapping[str, int] = 0.0,
     seed: int = 0,
     start: str | datetime = "2026-01-01",
     days: int = 180,
@@ -121,6 +124,13 @@ def make_interest_log(
     protected_correlation : float, default 0.0
         Share of the users whose `group` is decided by their first interest; the group of the
         others is a fair coin. Age and gender are always independent of taste.
+    dirt : float or mapping of str to int, default 0.0
+        Faults to plant, so that cleaning can be scored: a share of the events, up to 0.5, spread
+        over all faults, or how many of each: missing_user, missing_item, missing_event,
+        unknown_event, unparsable_time, future_time, bad_value, missing_value, unknown_item,
+        duplicate, near_duplicate (the same again within a minute), return_without_purchase,
+        robot (each leaves 120 rows) and negative_quantity. Each is a further row, so that cleaning
+        has the log without dirt to give back; only negative_quantity changes a return of the log.
     seed : int, default 0
         Same seed, same log, on any machine. The items depend on `seed`, `n_items`, `n_topics`,
         `domains` and `language` only.
@@ -132,7 +142,8 @@ def make_interest_log(
     Returns
     -------
     Dataset
-        ``events`` sorted by time; ``items``; ``users`` (user_id, age in years, gender, group); and
+        ``events`` sorted by time, or with `dirt` a raw log for `clean_events`, all text, in about
+        that order; ``items``; ``users`` (user_id, age in years, gender, group); and
         in ``truth``
 
         - ``"users"``: user_id, interest, second_interest, tier, drift_date, drifted_to (the last
@@ -140,7 +151,8 @@ def make_interest_log(
         - ``"mixture"``: share of each topic (column) in the events of each user (row), before any
           drift; the rows sum to 1;
         - ``"items"``: item_id, topic, named ``domain/topic``;
-        - ``"titles"``: item_id, title_en, title_zh.
+        - ``"titles"``: item_id, title_en, title_zh;
+        - ``"dirt"``: row, a position in ``events``, and its fault; without rows by default.
 
     Raises
     ------
@@ -171,12 +183,14 @@ def make_interest_log(
     seed = _whole("seed", seed, 0, 2**64)
     days = _whole("days", days, 1, 36_500)
     first_day = as_moment(start, "start").normalize()
+    total = n_users * events_per_user
+    faults = dirt_counts(_dirt(dirt), total)
     topics = _choose_topics(n_topics, domains, seed)
     n_items = _whole("n_items", n_items, len(topics))
-    if max(n_users * events_per_user, n_items) > MOST_ROWS:
+    if max(total, n_items) > MOST_ROWS:
         raise ValueError(
             f"n_users * events_per_user and n_items may be {MOST_ROWS:,} at most, got "
-            f"{n_users * events_per_user:,} and {n_items:,}; the log is made in memory"
+            f"{total:,} and {n_items:,}; the log is made in memory"
         )
     if language not in (*LANGUAGES, "both"):
         raise ValueError(f"language must be 'en', 'zh' or 'both', got {language!r}")
@@ -190,14 +204,21 @@ def make_interest_log(
         protected_correlation=_share("protected_correlation", protected_correlation),
     )
     items, titles, item_topic = _make_items(topics, n_items, language, seed)
-    total = n_users * events_per_user
-    events = draw_events(
-        users, topics, items, item_topic, total=total, first_day=first_day, days=days, seed=seed
+    events = validate_events(
+        draw_events(
+            users, topics, items, item_topic, total=total, first_day=first_day, days=days, seed=seed
+        )
     )
+    planted = pd.DataFrame({"row": pd.Series(dtype="int64"), "fault": pd.Series(dtype="str")})
+    if any(faults.values()):
+        may_lack = not isinstance(dirt, Mapping)
+        events, planted = plant_faults(
+            events, items["item_id"].tolist(), faults, at_most=may_lack, seed=seed
+        )
     topic_names = pd.Series(np.array(names, dtype=object)[item_topic], dtype="str")
     return Dataset(
         name="interest-log",
-        events=validate_events(events),
+        events=events,
         items=validate_items(items),
         users=users.profile,
         truth={
@@ -205,6 +226,7 @@ def make_interest_log(
             "mixture": users.mixture(),
             "items": pd.DataFrame({"item_id": items["item_id"], "topic": topic_names}),
             "titles": titles,
+            "dirt": planted,
         },
         about="Generated log of topics that share words; interests and tiers are known.",
         licence="MIT, as this package",
@@ -230,6 +252,20 @@ def _share(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
     return float(value)
+
+
+def _dirt(dirt: float | Mapping[str, int]) -> float | Mapping[str, int]:
+    if not isinstance(dirt, Mapping):
+        share = _share("dirt", dirt)
+        if share > MOST_DIRT:
+            raise ValueError(f"dirt must be a share of at most {MOST_DIRT}, got {dirt!r}")
+        return share
+    unknown = [fault for fault in dirt if fault not in FAULTS]
+    if unknown:
+        raise ValueError(
+            f"dirt has unknown faults: {shown(unknown)}; there are {shown(FAULTS, 20)}"
+        )
+    return {fault: _whole(f"dirt[{fault!r}]", count, 0) for fault, count in dirt.items()}
 
 
 def _ids(letter: str, count: int) -> list[str]:

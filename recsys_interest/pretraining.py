@@ -7,37 +7,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from recsys_interest.checks import check_count, shown, valid_text
-from recsys_interest.training import (
-    TrainingPlan,
-    TrainingResult,
-    check_share,
-    finished,
-    keep,
-    settings_digest,
-    train,
-)
+from recsys_interest.checks import check_count
+from recsys_interest.training import finished, keep, settings_digest, train
+from recsys_interest.training_plan import TrainingPlan, TrainingResult, check_share
+from recsys_interest.word_pieces import SPECIAL, Ids, distinct_texts, padded, train_tokenizer
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["distinct_texts", "mask_tokens", "pretrain", "save_encoder"]
+__all__ = ["mask_tokens", "pretrain", "save_encoder"]
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_PAD, _MASK = SPECIAL.index("[PAD]"), SPECIAL.index("[MASK]")
+_MASK = SPECIAL.index("[MASK]")
 _MOST_HELD_OUT = 512
 _NOT_ASKED = -100
-
-Ids = npt.NDArray[np.int64]
 
 
 def pretrain(
@@ -137,7 +126,9 @@ def pretrain(
     if (done := finished(folder, settings)) is not None:
         return done
 
-    tokenizer = _train_tokenizer(corpus, vocab_size, max_tokens)
+    from recsys_interest.language_model import usable_device
+
+    tokenizer = train_tokenizer(corpus, vocab_size, max_tokens)
     task = _MaskedTask(tokenizer, corpus, settings, random_state, usable_device(device))
     run = train(
         task.model,
@@ -155,39 +146,6 @@ def pretrain(
         save_encoder(path, task.encoder(), tokenizer, max_tokens)
 
     return keep(folder, settings, run, save)
-
-
-def distinct_texts(texts: Iterable[str | None]) -> list[str]:
-    """Return the different texts, sorted, without the missing and blank ones.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        Any texts.
-
-    Returns
-    -------
-    list of str
-        Sorted, so that the order of the rows changes nothing.
-
-    Raises
-    ------
-    TypeError
-        If it is one text, or holds things that are neither text nor missing.
-
-    Examples
-    --------
-    >>> distinct_texts(["b", None, "a", " ", "b"])
-    ['a', 'b']
-    """
-    if isinstance(texts, str):
-        raise TypeError("give a list of texts, not one text: [text]")
-    given = [t for t in texts if not (t is None or t != t)]
-    bad = [t for t in given if not isinstance(t, str)]
-    if bad:
-        kinds = sorted({type(v).__name__ for v in bad})
-        raise TypeError(f"texts must be str, got {shown(kinds)}: {shown(bad)}")
-    return sorted({valid_text(t) for t in given if t.strip()})
 
 
 def mask_tokens(
@@ -253,30 +211,6 @@ def save_encoder(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> N
     (folder / "sentence_bert_config.json").write_text(limit + "\n", encoding="utf-8")
 
 
-def usable_device(device: str | None) -> str:
-    """Return the device, by default a GPU if there is one.
-
-    >>> usable_device("cpu")
-    'cpu'
-    """
-    import torch
-
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def padded(rows: list[list[int]], pad: int = _PAD) -> tuple[Ids, npt.NDArray[np.bool_]]:
-    """Return token rows as one array, and where they are real.
-
-    >>> padded([[2, 3], [2, 7, 3]])[0].tolist()
-    [[2, 3, 0], [2, 7, 3]]
-    """
-    lengths = np.array([len(row) for row in rows])
-    real = np.arange(lengths.max(initial=1)) < lengths[:, None]
-    ids = np.full(real.shape, pad, dtype=np.int64)
-    ids[real] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    return ids, real
-
-
 def _checked(
     vocab_size: int,
     hidden_size: int,
@@ -303,41 +237,6 @@ def _checked(
         "max_tokens": max_tokens,
         "random_state": random_state,
     }
-
-
-def _train_tokenizer(corpus: list[str], vocab_size: int, max_tokens: int) -> Any:
-    from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
-    from transformers import BertTokenizer
-
-    pieces = BertWordPieceTokenizer(lowercase=True, handle_chinese_chars=True)
-    alphabet, inner = _characters(pieces, corpus, vocab_size)
-    pieces.train_from_iterator(
-        iter(corpus),
-        vocab_size=vocab_size,
-        min_frequency=2,
-        limit_alphabet=len(alphabet),
-        initial_alphabet=alphabet,
-        # By themselves these get their numbers in the order of a hash map, which then breaks ties:
-        # another vocabulary in each process (github.com/huggingface/tokenizers/issues/1794).
-        special_tokens=[*SPECIAL, *(f"##{c}" for c in inner)],
-        show_progress=False,
-    )
-    return BertTokenizer(vocab=pieces.get_vocab(), model_max_length=max_tokens)
-
-
-def _characters(pieces: Any, corpus: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
-    """Return the characters to start from, and those of them that stand inside of a word."""
-    anywhere: Counter[str] = Counter()
-    inside: Counter[str] = Counter()
-    for text in corpus:
-        for word, _ in pieces.pre_tokenizer.pre_tokenize_str(pieces.normalize(text)):
-            anywhere.update(word)
-            inside.update(word[1:])
-    by_count = sorted(anywhere, key=lambda c: (-anywhere[c], c))
-    # Half of the vocabulary at most, so that there is room for whole words; a character of a
-    # Chinese text is a word.
-    alphabet = by_count[: vocab_size // 2]
-    return alphabet, sorted(inside.keys() & set(alphabet))
 
 
 class _MaskedTask:

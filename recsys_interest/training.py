@@ -13,20 +13,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from recsys_interest.checks import check_count
+from recsys_interest.training_plan import TrainingPlan, TrainingResult, losses_frame
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TrainingPlan", "TrainingResult", "finished", "keep", "settings_digest", "train"]
+__all__ = ["Run", "finished", "keep", "settings_digest", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,138 +33,6 @@ FORMAT_VERSION = 1
 RECORD = "training.json"
 CHECKPOINTS = ".checkpoints"
 _LARGEST_GRADIENT = 1.0
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    r"""How long, how fast and how often looked at.
-
-    The rate rises linearly for the first steps and falls linearly to zero at the last one:
-
-    .. math:: \eta_t = \eta \, \min\Bigl(\frac{t + 1}{w},\; \frac{T - t}{T - w}\Bigr), \quad
-       w = \max(1, \lfloor \text{warmup\_share} \cdot T \rfloor)
-
-    Parameters
-    ----------
-    steps : int, default 300
-        :math:`T`, the most steps.
-    batch_size : int, default 64
-        Texts, or pairs of texts, in a step.
-    learning_rate : float, default 0.001
-        :math:`\eta`, the highest rate of AdamW.
-    warmup_share : float, default 0.1
-        Share of the steps in which the rate rises, from 0 to below 1.
-    weight_decay : float, default 0.01
-        AdamW's.
-    evaluate_every : int, default 50
-        Steps between two looks at the held-out loss; each look is also a checkpoint.
-    patience : int, default 3
-        Stop after so many looks without a new lowest held-out loss.
-
-    Raises
-    ------
-    TypeError
-        If a number is of the wrong kind.
-    ValueError
-        If a number is out of range.
-
-    Notes
-    -----
-    AdamW: Loshchilov and Hutter (2019). Chapter 04, "Training the language model".
-
-    Examples
-    --------
-    >>> plan = TrainingPlan(steps=10, learning_rate=0.1, warmup_share=0.2)
-    >>> [round(plan.rate(step), 3) for step in (0, 1, 2, 9)]
-    [0.05, 0.1, 0.1, 0.013]
-    """
-
-    steps: int = 300
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
-    evaluate_every: int = 50
-    patience: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "evaluate_every", "patience"):
-            check_count(getattr(self, name), name)
-        check_count(self.batch_size, "batch_size", 2)
-        for name, highest in (
-            ("learning_rate", 1.0),
-            ("warmup_share", 0.99),
-            ("weight_decay", 1.0),
-        ):
-            check_share(getattr(self, name), name, highest)
-        if self.learning_rate == 0:
-            raise ValueError("learning_rate must be above 0, got 0")
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step; the first step is 0.
-
-        Parameters
-        ----------
-        step : int
-            The step.
-
-        Returns
-        -------
-        float
-            The rate.
-        """
-        warmup = max(1, int(self.warmup_share * self.steps))
-        falling = (self.steps - step) / max(1, self.steps - warmup)
-        return self.learning_rate * min((step + 1) / warmup, falling)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """A trained model, and how its training went.
-
-    Attributes
-    ----------
-    folder : Path
-        The model: `TextEncoder` loads it.
-    losses : DataFrame
-        One row for each look: `step`, `train_loss` (mean over the steps since the last look; NaN at
-        step 0) and `held_out_loss`.
-    best_step : int
-        The step with the lowest held-out loss, whose weights were kept.
-    stopped_early : bool
-        Whether the held-out loss stopped falling before the last step.
-    n_parameters : int
-        Numbers in the model, those held fixed included.
-    """
-
-    folder: Path
-    losses: pd.DataFrame
-    best_step: int
-    stopped_early: bool
-    n_parameters: int
-
-    def __repr__(self) -> str:
-        first, best = self.losses["held_out_loss"].iloc[0], self.losses["held_out_loss"].min()
-        end = "stopped early" if self.stopped_early else "ran to the end"
-        return (
-            f"TrainingResult({self.n_parameters:,} parameters; held-out loss {first:.3f} → "
-            f"{best:.3f} at step {self.best_step}; {end})"
-        )
-
-
-def check_share(value: object, name: str, highest: float = 1.0) -> float:
-    """Return a number from 0 to `highest`, or say that `name` is not one.
-
-    >>> check_share(2, "mask_share")
-    Traceback (most recent call last):
-        ...
-    ValueError: mask_share must be from 0 to 1.0, got 2
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value <= highest:
-        raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
-    return float(value)
 
 
 def settings_digest(settings: dict[str, Any], *contents: list[str]) -> dict[str, Any]:
@@ -211,7 +77,7 @@ def finished(folder: Path, settings: dict[str, Any]) -> TrainingResult | None:
     _check_same(record.get("settings", {}), settings, folder)
     return TrainingResult(
         folder=folder,
-        losses=_losses_frame(record["losses"]),
+        losses=losses_frame(record["losses"]),
         best_step=record["best_step"],
         stopped_early=record["stopped_early"],
         n_parameters=record["n_parameters"],
@@ -264,7 +130,7 @@ def train(
     held_out: Callable[[], float],
     plan: TrainingPlan,
     *,
-    folder: Path,
+    folder: Path | None,
     settings: dict[str, Any],
     random_state: int,
     progress: bool = True,
@@ -283,8 +149,8 @@ def train(
         The loss on what is never trained on; the same at every call with the same weights.
     plan : TrainingPlan
         How long and how fast.
-    folder : Path
-        Below it the checkpoints are kept.
+    folder : Path or None
+        Below it the checkpoints are kept; None keeps none.
     settings : dict
         What `settings_digest` returns; checkpoints of other settings are an error.
     random_state : int
@@ -314,21 +180,21 @@ def train(
     from tqdm.auto import tqdm
 
     run = Run(module, plan)
-    place = folder / CHECKPOINTS
-    run.load(place, settings, folder)
+    if folder is not None:
+        run.load(folder, settings)
     with (
         _own_randomness(),
         tqdm(total=plan.steps, initial=run.step, desc=name, delay=2, disable=not progress) as bar,
     ):
         if not run.rows:
             run.look(held_out)
-            run.save(place, settings)
+            run.save(folder, settings)
         while run.step < plan.steps and run.waited < plan.patience:
             run.advance(loss_at, random_state)
             bar.update()
             if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
                 run.look(held_out)
-                run.save(place, settings)
+                run.save(folder, settings)
     run.restore_best()
     return run
 
@@ -399,10 +265,13 @@ class Run:
         self._put(self.best)
         self.module.eval()
 
-    def save(self, place: Path, settings: dict[str, Any]) -> None:
+    def save(self, folder: Path | None, settings: dict[str, Any]) -> None:
         """Write a checkpoint beside the last one, then drop the last one."""
         from safetensors.torch import save_file
 
+        if folder is None:
+            return
+        place = folder / CHECKPOINTS
         place.mkdir(parents=True, exist_ok=True)
         new = place / f".saving-{token_hex(4)}"
         new.mkdir()
@@ -421,11 +290,11 @@ class Run:
             if other != done:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def load(self, place: Path, settings: dict[str, Any], folder: Path) -> None:
+    def load(self, folder: Path, settings: dict[str, Any]) -> None:
         """Take up the newest checkpoint, if there is one."""
         from safetensors.torch import load_file
 
-        there = sorted(place.glob("step-*"))
+        there = sorted((folder / CHECKPOINTS).glob("step-*"))
         if not there:
             return
         state = json.loads((there[-1] / "state.json").read_text(encoding="utf-8"))
@@ -470,11 +339,6 @@ def _own_randomness() -> Iterator[None]:
         yield
 
 
-def _losses_frame(rows: list[dict[str, float | None]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["step", "train_loss", "held_out_loss"])
-    return frame.astype({"step": "int64", "train_loss": "float64", "held_out_loss": "float64"})
-
-
 def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
     other = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
     if other:
@@ -487,12 +351,3 @@ def _check_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> N
         raise FileExistsError(
             f"{folder} holds a training with {said}; choose a new folder or delete that one"
         )
-
-
-def plan_settings(plan: TrainingPlan) -> dict[str, Any]:
-    """Return the plan as plain values, for `settings_digest`.
-
-    >>> plan_settings(TrainingPlan(steps=5))["steps"]
-    5
-    """
-    return asdict(plan)

@@ -10,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from recsys_interest.contrastive import behaviour_pairs, info_nce, train_contrastive
+from recsys_interest.contrastive import info_nce, train_contrastive
 from recsys_interest.encoder import TextEncoder
+from recsys_interest.fixed_layers import UpperLayers
+from recsys_interest.language_model import load_model
+from recsys_interest.models import find_model
 from recsys_interest.pretraining import pretrain
-from recsys_interest.training import TrainingPlan
+from recsys_interest.text_pairs import behaviour_pairs
+from recsys_interest.training_plan import TrainingPlan
+from recsys_interest.word_pieces import padded
 from tests.tiny_models import make_tiny_bert
 
 COLOURS = {"red": "红色", "blue": "蓝色", "old": "旧", "new": "新", "small": "小", "warm": "温暖"}
@@ -123,6 +128,22 @@ def test_only_the_last_layers_move(tmp_path):
         train_contrastive(model, pairs, tmp_path / "n", n_layers=3, progress=False)
 
 
+def test_kept_states_give_what_the_whole_network_gives(tmp_path):
+    loaded = load_model(find_model(str(make_tiny_bert(tmp_path / "bert"))), "float32", "cpu")
+    rows = loaded.tokenizer(["tent", "the red guitar and stove", "novel song", "a"])["input_ids"]
+    for n_layers in (1, 2):
+        upper = UpperLayers.of(loaded.network, n_layers, rows)
+        ids, real = padded([rows[i] for i in (1, 3, 1)])
+        mask = torch.from_numpy(real).long()
+        with torch.no_grad():
+            whole = loaded.network(input_ids=torch.from_numpy(ids), attention_mask=mask)
+            found = upper([1, 3, 1], mask)
+        torch.testing.assert_close(
+            found[mask.bool()], whole.last_hidden_state[mask.bool()], atol=1e-5, rtol=0
+        )
+    assert UpperLayers.of(loaded.network, None, rows) is None
+
+
 def test_the_order_of_the_pairs_changes_no_bit_and_the_end_is_kept(tmp_path):
     model = make_tiny_bert(tmp_path / "bert")
     pairs = pd.DataFrame({"left": list("abcdefgh"), "right": list("ijklmnop")})
@@ -141,12 +162,12 @@ def test_the_order_of_the_pairs_changes_no_bit_and_the_end_is_kept(tmp_path):
 def test_no_held_out_text_is_trained_on(tmp_path):
     from recsys_interest.contrastive import _ContrastiveTask
 
-    encoder = TextEncoder(make_tiny_bert(tmp_path / "bert"), progress=False).fit()
+    loaded = load_model(find_model(str(make_tiny_bert(tmp_path / "bert"))), "float32", "cpu")
     texts = list("abcdefghijklmnop")
     left, right = zip(*[(a, b) for a in texts for b in texts if a != b], strict=True)
-    settings = {"temperature": 0.1, "batch_size": 4, "max_tokens": 8, "held_out_share": 0.25,
-                "random_state": 0}  # fmt: skip
-    task = _ContrastiveTask(encoder, list(left), list(right), settings)
+    settings = {"n_layers": None, "temperature": 0.1, "batch_size": 4, "max_tokens": 8,
+                "held_out_share": 0.25, "random_state": 0}  # fmt: skip
+    task = _ContrastiveTask(loaded, list(left), list(right), settings)
     held = set(task.left[task.held])
     assert len(held) == 4
     assert not held & {*task.left[task.trained], *task.right[task.trained]}

@@ -32,21 +32,24 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 # A module may import only from those before it.
 ROAD = (
     *("checks", "schema", "files", "download", "seeded", "interest_words"),
-    *("interest_texts", "interest_users", "interest_events", "interest_log"),
+    *("interest_texts", "interest_users", "interest_events", "interest_dirt", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting", "log_statistics"),
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
-    *("models", "word_vectors", "packed_bert", "language_model", "vectors"),
+    *("models", "word_means", "word_vectors", "token_vectors"),
+    *("packed_bert", "language_model", "vectors"),
     *("item_index", "vector_cache", "batches", "encoder"),
-    *("training", "pretraining", "contrastive"),
+    *("training_plan", "training", "word_pieces", "pretraining"),
+    *("text_pairs", "fixed_layers", "contrastive"),
     *("decayed_sums", "weighing", "means", "profiles", "sessions", "interests", "reproducible"),
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
     *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
-    *("ranking_metrics", "plots", "report", "storage", "pipeline", "exercises"),
+    *("ranking_metrics", "sequence", "new_items", "adapting"),
+    *("plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_interest.encoder import TextEncoder
-from recsys_interest.pretraining import distinct_texts, mask_tokens, padded, pretrain
-from recsys_interest.training import TrainingPlan
+from recsys_interest.pretraining import mask_tokens, pretrain
+from recsys_interest.training_plan import TrainingPlan
+from recsys_interest.word_pieces import distinct_texts, padded, train_tokenizer
 
 # "red" goes with "tent" and "old" with "stove", in two languages: something to learn.
 CORPUS = [
@@ -73,11 +74,9 @@ def test_order_doubles_and_blanks_change_no_bit(tmp_path):
 
 
 def test_the_vocabulary_is_the_same_every_time():
-    from recsys_interest.pretraining import _train_tokenizer
-
     words = [f"{a}{b}{c}" for a in "abcdef" for b in "ghijkl" for c in ("ing", "ed", "炉子")]
     corpus = [" ".join(pair) for pair in pairwise(words)]
-    found = [_train_tokenizer(corpus, 100, 16).get_vocab() for _ in range(8)]
+    found = [train_tokenizer(corpus, 100, 16).get_vocab() for _ in range(8)]
     assert all(vocabulary == found[0] for vocabulary in found)
     assert {"炉", "子", "##ing"} <= set(found[0])
     assert [found[0][t] for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")] == [0, 1, 2, 3, 4]
@@ -115,9 +114,9 @@ def test_padding_is_marked():
 def test_the_loss_is_the_librarys(tmp_path):
     from transformers import BertConfig, BertForMaskedLM
 
-    from recsys_interest.pretraining import _MaskedTask, _train_tokenizer
+    from recsys_interest.pretraining import _MaskedTask
 
-    tokenizer = _train_tokenizer(sorted(CORPUS), 200, 16)
+    tokenizer = train_tokenizer(sorted(CORPUS), 200, 16)
     settings = {"mask_share": 0.3, "batch_size": 8, "held_out_share": 0.1, "max_tokens": 16,
                 "hidden_size": 16, "n_layers": 1, "n_heads": 2}  # fmt: skip
     task = _MaskedTask(tokenizer, sorted(CORPUS), settings, 0, "cpu")

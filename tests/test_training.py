@@ -16,14 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from recsys_interest.pretraining import pretrain
-from recsys_interest.training import (
-    Run,
-    TrainingPlan,
-    finished,
-    keep,
-    settings_digest,
-    train,
-)
+from recsys_interest.training import Run, finished, keep, settings_digest, train
+from recsys_interest.training_plan import TrainingPlan
 
 CORPUS = [f"{a} {b} {c}" for a in ("red", "old") for b in ("tent", "炉子") for c in "xyzuvw"]
 TINY = {"hidden_size": 8, "n_layers": 1, "n_heads": 2, "progress": False}
@@ -194,11 +188,12 @@ from tests.test_training import CORPUS, PLAN, TINY, pretrain
 
 save = Run.save
 
-def save_then_die(self, place, settings):
-    save(self, place, settings)
+def save_then_die(self, folder, settings):
+    save(self, folder, settings)
     if self.step == 4:
-        (place / ".saving-half").mkdir()
-        (place / ".saving-half" / "weights.safetensors").write_bytes(b"half")
+        half = folder / ".checkpoints" / ".saving-half"
+        half.mkdir()
+        (half / "weights.safetensors").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
 
 Run.save = save_then_die

@@ -2,7 +2,8 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 03 (BERT features).
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
+03 (BERT features).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -11,6 +12,7 @@ from recsys_interest.exercises.chapter_01 import (
     check_gini,
     check_near_duplicates,
 )
+from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
 from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
 from recsys_interest.exercises.verdict import Verdict
 
@@ -21,7 +23,10 @@ __all__ = [
     "check_gini",
     "check_mean_pool",
     "check_near_duplicates",
+    "check_newest_first",
+    "check_ppmi",
     "check_profile",
+    "check_tfidf",
     "check_top_k",
     "check_whiten",
 ]

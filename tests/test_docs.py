@@ -31,7 +31,8 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "seeded", "interest_words"),
+    *("checks", "schema", "characters", "json_lines", "files", "download"),
+    *("seeded", "interest_words"),
     *("interest_texts", "interest_users", "interest_events", "interest_dirt", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),

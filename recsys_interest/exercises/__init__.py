@@ -3,7 +3,7 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
-03 (BERT features).
+03 (BERT features), 05 (user profiles).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -14,14 +14,18 @@ from recsys_interest.exercises.chapter_01 import (
 )
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
 from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
+from recsys_interest.exercises.chapter_05 import check_decay, check_medoid, check_merge
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
     "check_attention",
+    "check_decay",
     "check_future_share",
     "check_gini",
     "check_mean_pool",
+    "check_medoid",
+    "check_merge",
     "check_near_duplicates",
     "check_newest_first",
     "check_ppmi",

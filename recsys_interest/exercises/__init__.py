@@ -3,7 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
-03 (BERT features), 05 (user profiles).
+03 (BERT features), 05 (user profiles), 06
+(interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -15,12 +16,21 @@ from recsys_interest.exercises.chapter_01 import (
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
 from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
 from recsys_interest.exercises.chapter_05 import check_decay, check_medoid, check_merge
+from recsys_interest.exercises.chapter_06 import (
+    check_best_split,
+    check_cross_entropy,
+    check_entropy,
+    check_weighted_kappa,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
     "check_attention",
+    "check_best_split",
+    "check_cross_entropy",
     "check_decay",
+    "check_entropy",
     "check_future_share",
     "check_gini",
     "check_mean_pool",
@@ -32,5 +42,6 @@ __all__ = [
     "check_profile",
     "check_tfidf",
     "check_top_k",
+    "check_weighted_kappa",
     "check_whiten",
 ]

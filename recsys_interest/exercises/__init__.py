@@ -2,7 +2,8 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 05 (user profiles), 06
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
+03 (BERT features), 05 (user profiles), 06
 (interest tiers).
 """
 
@@ -13,6 +14,7 @@ from recsys_interest.exercises.chapter_01 import (
     check_near_duplicates,
 )
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
+from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
 from recsys_interest.exercises.chapter_05 import check_decay, check_medoid, check_merge
 from recsys_interest.exercises.chapter_06 import (
     check_best_split,
@@ -24,12 +26,14 @@ from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "check_attention",
     "check_best_split",
     "check_cross_entropy",
     "check_decay",
     "check_entropy",
     "check_future_share",
     "check_gini",
+    "check_mean_pool",
     "check_medoid",
     "check_merge",
     "check_near_duplicates",
@@ -39,4 +43,5 @@ __all__ = [
     "check_tfidf",
     "check_top_k",
     "check_weighted_kappa",
+    "check_whiten",
 ]

@@ -151,7 +151,7 @@ def clustering(vectors: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     scores = []
     with threadpool_limits(THREADS):
         for seed in range(3):
-            k_means = KMeans(len(np.unique(labels)), n_init=3, random_state=seed)
+            k_means = KMeans(len(np.unique(labels)), n_init=10, random_state=seed)
             found = k_means.fit_predict(vectors)
             table = confusion_matrix(labels, found)
             hits = table[linear_sum_assignment(-table)].sum()

@@ -159,7 +159,7 @@ def check_ridge(ridge: Callable[[np.ndarray, np.ndarray, float], Any]) -> Verdic
         return Verdict(False, "alpha goes on the diagonal only: add alpha times the identity.")
     if not equal(found, right):
         return Verdict(False, "Set the derivative of the objective to zero and solve for W.")
-    wide, problem = called(ridge, x.T, f[:3], 2.0)
+    _, problem = called(ridge, x.T, f[:3], 2.0)
     if problem:
         return Verdict(False, f"With fewer texts than dimensions: {problem}")
     return Verdict(True)

@@ -7,7 +7,8 @@ from .interest_log import make_interest_log as make_interest_log
 from .download import DownloadError as DownloadError
 from .datasets import Dataset as Dataset, list_datasets as list_datasets
 from .datasets import load_dataset as load_dataset, load_tables as load_tables
-from .files import read_table as read_table, write_table as write_table
+from .characters import detect_encoding as detect_encoding, restore_text as restore_text
+from .files import read_chunks as read_chunks, read_table as read_table, write_table as write_table
 from .clean_log import CleanLog as CleanLog
 from .times import parse_times as parse_times
 from .robots import RobotRule as RobotRule
@@ -25,7 +26,8 @@ from .keyword_vectors import keyword_vectors as keyword_vectors, keyword_weights
 from .chat import ChatEndpoint as ChatEndpoint
 from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError as KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
-from .word_vectors import TokenVectors as TokenVectors, WordVectors as WordVectors
+from .word_vectors import WordVectors as WordVectors
+from .token_vectors import TokenVectors as TokenVectors
 from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training_plan import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult

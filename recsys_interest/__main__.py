@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--items", required=True, metavar="I", help="the items: .csv, .jsonl or .parquet")
     add("--out", required=True, metavar="DIR", help="folder for the results; made if it is missing")
     add("--format", choices=("csv", "jsonl", "parquet"), default="csv", help="of the results")
-    add("--encoding", default="utf-8", help="of text files (default utf-8)")
+    add("--encoding", default="utf-8", help="of text files (default utf-8); auto finds it out")
+    add("--unit", choices=("s", "ms", "us", "ns"), default="s", help="of numeric times (default s)")
+    add("--timezone", default="UTC", help="of times without an offset (default UTC)")
     add("--k", type=int, default=10, help="length of a list (default 10)")
     add("--model", help="folder or Hugging Face id of the encoder")
     add("--now", help="events after this moment are rejected (default: the current time)")
@@ -104,7 +106,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = {"model": arguments.model} if arguments.model else {}
     encoder = TextEncoder(progress=not arguments.quiet, **settings)
     say("cleaning, encoding, profiling, tiers, clusters, lists")
-    road = InterestPipeline(encoder=encoder, now=arguments.now).fit(events, items)
+    times = {"timestamp_unit": arguments.unit, "timezone": arguments.timezone}
+    road = InterestPipeline(encoder=encoder, now=arguments.now, cleaning=times).fit(events, items)
     out.mkdir(parents=True, exist_ok=True)
     for path in _write_results(road, out, arguments):
         say(f"wrote {path}")

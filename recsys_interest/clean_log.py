@@ -39,8 +39,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: What is repaired in rows that are kept, each with its meaning: negative_quantity, filled_item,
-#: filled_event, filled_value, clock_gap, clock_overlap, repaired_text.
+#: What is repaired in rows that are kept, each with its meaning. The keys are negative_quantity,
+#: filled_item, filled_event, filled_value, clock_gap, clock_overlap and repaired_text.
 REPAIRS: Mapping[str, str] = MappingProxyType(
     {
         "negative_quantity": "a negative quantity became a return",

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_interest.characters import misread_anywhere, restore_text
 from recsys_interest.checks import SchemaError, as_moment, check_frame, check_same_ids
 from recsys_interest.clean_log import REASONS, CleanLog, Findings
 from recsys_interest.duplicates import Keys, in_order, near_duplicates, pair_codes, spelled
@@ -39,6 +40,7 @@ def clean_events(
     fill: Mapping[str, Any] | None = None,
     near_duplicates: str | timedelta | None = None,
     robots: RobotRule | None = None,
+    repair_text: bool = False,
 ) -> CleanLog:
     """Sort a raw log into clean events and rejected rows; no row is lost.
 
@@ -74,6 +76,8 @@ def clean_events(
     robots : RobotRule, optional
         Reject all events of users that no person can be. By default nobody is judged: the regular
         times of a log made by hand or by a program for teaching would look like a robot's.
+    repair_text : bool, default False
+        Restore `text` that is UTF-8 read as Windows-1252, where `restore_text` is sure of it.
 
     Returns
     -------
@@ -135,7 +139,8 @@ def clean_events(
         (kinds.codes, len(kinds.values)),
     )
     keys = Keys(micros, pair, value)
-    kept = _without_repetitions(raw, keys, window, findings)
+    texts = _Texts(raw.get("text"), repair_text)
+    kept = _without_repetitions(raw, texts, keys, window, findings)
     if robots is not None:
         kept = _without_robots(kept, users, micros, robots, findings)
     del pair, keys
@@ -145,7 +150,7 @@ def clean_events(
         "event": kinds.decoded(kept),
         "timestamp": moments.take(kept).reset_index(drop=True),
         "value": value[kept],
-        "text": read_texts(raw.get("text"), kept),
+        "text": texts.final(kept, findings),
     }
     return CleanLog(_table(columns, raw, kept), _rejected(events, findings), findings.repairs())
 
@@ -194,12 +199,37 @@ def _reject_unknown(things: Codes, items: pd.DataFrame, findings: Findings) -> N
     findings.reject("unknown_item", ~known[things.codes])
 
 
+class _Texts:
+    """The texts of some rows, restored if that is asked for."""
+
+    def __init__(self, column: pd.Series | None, restore: bool) -> None:
+        self.column, self.restore = column, restore
+
+    def of(self, rows: Rows) -> pd.Series:
+        return self._both(rows)[0]
+
+    def final(self, rows: Rows, findings: Findings) -> pd.Series:
+        texts, changed = self._both(rows)
+        findings.repair("repaired_text", rows[changed])
+        return texts
+
+    def _both(self, rows: Rows) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
+        texts = read_texts(self.column, rows)
+        changed = np.zeros(len(texts), dtype=bool)
+        if self.restore:
+            suspect = np.flatnonzero(misread_anywhere(texts))
+            restored = texts.iloc[suspect].map(restore_text)
+            changed[suspect] = (restored != texts.iloc[suspect]).to_numpy()
+            texts = texts.copy()
+            texts.iloc[suspect] = restored
+        return texts, changed
+
+
 def _without_repetitions(
-    raw: pd.DataFrame, keys: Keys, window: int | None, findings: Findings
+    raw: pd.DataFrame, texts: _Texts, keys: Keys, window: int | None, findings: Findings
 ) -> Rows:
-    texts = raw.get("text")
     good = np.flatnonzero(findings.good)
-    kept, again = in_order(good, keys, lambda rows: read_texts(texts, rows), raw)
+    kept, again = in_order(good, keys, texts.of, raw)
     findings.reject("duplicate", again)
     if window is not None:
         near = near_duplicates(kept, keys, window)

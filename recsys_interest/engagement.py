@@ -87,7 +87,8 @@ def tier_features(
         - `n_active_days`: calendar days (UTC) with an event;
         - `n_items`: different items, the breadth;
         - `events_last_30d`: events in the 30 days that end at `until`;
-        - `strength_sum`, `strength_mean`: sum and mean of `event_strength`, no unit;
+        - `strength_sum`, `strength_mean`: sum and mean of `event_strength`, each event counted once
+          however large its value, no unit;
         - `mean_gap_days`: `tenure_days` / `n_events`, days per event, also for a single event;
         - `share_deep`: share of the events with a strength of 3 or more, between 0 and 1;
         - `mean_rating`: in the unit of the ratings, `neutral_rating` where there is none;
@@ -148,7 +149,8 @@ def tier_features(
             f"until={moment.isoformat()} lies before the first event, at "
             f"{log['timestamp'].min().isoformat()}; choose a later moment"
         )
-    strength = event_strength(past, event_weights, neutral_rating)
+    # How many pieces or pounds it was stands in purchase_value, not in how deep the event is.
+    strength = event_strength(past, event_weights, neutral_rating, counts="ignore")
     out = _per_key(_event_facts(past, moment, strength, keys), keys)
     out["mean_gap_days"] = out["tenure_days"] / out["n_events"]
     if interests is not None:

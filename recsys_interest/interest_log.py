@@ -148,7 +148,7 @@ def make_interest_log(
 
         - ``"users"``: user_id, interest, second_interest, tier, drift_date, drifted_to (the last
           two missing for a user without drift);
-        - ``"mixture"``: share of each topic (column) in the events of each user (row), before any
+        - ``"mixture"``: share of each topic (column) in the events of each user (index), before any
           drift; the rows sum to 1;
         - ``"items"``: item_id, topic, named ``domain/topic``;
         - ``"titles"``: item_id, title_en, title_zh;
@@ -177,6 +177,9 @@ def make_interest_log(
     >>> chinese = make_interest_log(n_users=40, events_per_user=5, language="zh")
     >>> chinese.events["item_id"].equals(log.events["item_id"])
     True
+    >>> dirty = make_interest_log(dirt={"duplicate": 3, "missing_user": 2})
+    >>> dirty.truth["dirt"]["fault"].value_counts().to_dict()
+    {'duplicate': 3, 'missing_user': 2}
     """
     n_users = _whole("n_users", n_users, 1)
     events_per_user = _whole("events_per_user", events_per_user, 1)

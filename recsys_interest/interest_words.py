@@ -145,7 +145,7 @@ LEVELS: tuple[Pair, ...] = (
 # a place or a time that stands before what it qualifies.
 TITLES: tuple[Pair, ...] = (
     ("{lead}: {t0} {p}, {level}", "{lead}：{p}{t0}，{level}"),
-    ("{s0} {p}: {lead}, {level}", "{p}的{s0}：{lead}，{level}"),
+    ("{s0} {p}: {lead}, {level}", "{p}，{s0}：{lead}，{level}"),
     ("how to {t0} {p}, {level}: {lead}", "{p}怎样{t0}，{level}：{lead}"),
     ("{s0}, {level}: {lead}", "{s0}，{level}：{lead}"),
     ("{lead}: {s0} and how to {t0}, {level}", "{lead}：{s0}，以及怎样{t0}，{level}"),
@@ -178,11 +178,11 @@ DESCRIPTIONS: tuple[Pair, ...] = (
     ),
     (
         "For everyone who wants to {t1} {p}, and for those who tried.",
-        "写给想{p}{t1}的人，也写给试过的人。",
+        "{p}打算{t1}？为你而写，也为试过的人而写。",
     ),
     (
         "Two friends talk about {s1} {p} and agree on little.",
-        "两个朋友聊起{p}的{s1}，意见总不一致。",
+        "说到{p}的{s1}，两个朋友总谈不拢。",
     ),
 )
 #: What people write: about something that is not theirs, and about something that is.

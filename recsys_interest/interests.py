@@ -29,7 +29,7 @@ def multi_interest(
     profiler: InterestProfiler,
     user_ids: Iterable[Any] | None = None,
     *,
-    distance: float = 1.4,
+    distance: float = 1.2,
     max_items: int = 1000,
 ) -> pd.DataFrame:
     r"""Group each user's items into as many interests as there are, each with a medoid.
@@ -50,7 +50,7 @@ def multi_interest(
         Fitted. Its weights and item vectors are used.
     user_ids : iterable, optional
         Whose interests to return; all by default.
-    distance : float, default 1.4
+    distance : float, default 1.2
         The dearest merge that is still made: the larger, the fewer interests.
     max_items : int, default 1000
         Of users with more items, those with the largest shares are clustered, and each other item
@@ -139,8 +139,9 @@ def _medoids(unit: Floats, group: Ints) -> NDArray[np.bool_]:
 
 
 def _sums(unit: Floats, group: Ints) -> Floats:
-    sums = np.zeros((group.max() + 1, unit.shape[1]))
-    np.add.at(sums, group, unit)
+    member = np.zeros((group.max() + 1, len(unit)))
+    member[group, np.arange(len(unit))] = 1.0
+    sums: Floats = member @ unit
     return sums
 
 

@@ -283,7 +283,7 @@ class LLMKeywords(BaseEstimator):
                     ) from None
                 failed[text] = str(error)
         if failed and self.fallback is not None:
-            logger.warning("%d text(s) without a usable answer", len(failed))
+            logger.info("%d text(s) without a usable answer", len(failed))
             others = self.fallback.transform(pd.Series(list(failed), dtype="str"))
             found.update(zip(failed, others, strict=True))
         bad = texts[texts.isin(list(failed))]

@@ -6,7 +6,7 @@ Chapter: 00 (quickstart).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from numbers import Real
 from pathlib import Path
@@ -76,6 +76,8 @@ class InterestPipeline(BaseEstimator):
         and the activity within it.
     now : str or Timestamp, optional
         Events after it are rejected; the current time by default.
+    cleaning : mapping, optional
+        Further settings of `clean_events`, such as ``{"timezone": "Asia/Shanghai"}``.
     random_state : int, default 0
         Seed of the parts that are made here.
 
@@ -124,6 +126,7 @@ class InterestPipeline(BaseEstimator):
         n_tiers: int = 3,
         tier_window: float = 0.2,
         now: str | pd.Timestamp | None = None,
+        cleaning: Mapping[str, Any] | None = None,
         random_state: int = 0,
     ) -> None:
         self.encoder = encoder
@@ -134,6 +137,7 @@ class InterestPipeline(BaseEstimator):
         self.n_tiers = n_tiers
         self.tier_window = tier_window
         self.now = now
+        self.cleaning = cleaning
         self.random_state = random_state
 
     def fit(self, events: pd.DataFrame, items: pd.DataFrame) -> Self:
@@ -159,7 +163,8 @@ class InterestPipeline(BaseEstimator):
         self._check_parameters()
         self.items_ = validate_items(items)
         weights = None if self.profiler is None else self.profiler.event_weights
-        self.log_ = clean_events(events, self.items_, now=self.now, event_weights=weights)
+        settings = {"now": self.now, "event_weights": weights, **(self.cleaning or {})}
+        self.log_ = clean_events(events, self.items_, **settings)
         _check_some_left(self.log_)
         texts = item_text(self.items_)
         encoder = _ready(TextEncoder() if self.encoder is None else self.encoder, texts)

@@ -131,7 +131,8 @@ def _from_datetimes(stamps: pd.Series, zone: str) -> Times:
 
 def _from_numbers(stamps: pd.Series, unit: str) -> pd.Series:
     # In whole microseconds, so that no fraction is lost to floats and nothing overflows.
-    micros = stamps.to_numpy(dtype=float, na_value=np.nan) * UNITS[unit]
+    with np.errstate(over="ignore"):
+        micros = stamps.to_numpy(dtype=float, na_value=np.nan) * UNITS[unit]
     good = np.isfinite(micros) & (np.abs(micros) <= _LAST)
     whole = np.where(good, micros, 0).round().astype("int64")
     times = pd.Series(whole, index=stamps.index).astype("datetime64[us]").dt.tz_localize("UTC")
@@ -145,18 +146,26 @@ def _from_written(stamps: pd.Series, unit: str, zone: str) -> Times:
         usual = stamps.str.match(r"\d{4}-", na=False).to_numpy(dtype=bool)
         if usual.all():
             return _from_iso(stamps, zone)
-        stamps = stamps.astype(object)
-    numbers = as_numbers(stamps.where(stamps.map(_counts_time).astype(bool)))
-    times = _sure(_from_numbers(numbers, unit))
-    written = (stamps.map(_writes_time).astype(bool) & numbers.isna()).to_numpy()
-    if not written.any():
-        return times
-    read = _from_iso(stamps[written], zone)
-    moments = times.moments.copy()
-    moments[written] = read.moments
-    gaps, overlaps = times.gaps.copy(), times.overlaps.copy()
-    gaps[written], overlaps[written] = read.gaps, read.overlaps
+        return _joined(usual, _from_iso(stamps[usual], zone), _mixed(stamps[~usual], unit, zone))
+    return _mixed(stamps, unit, zone)
+
+
+def _joined(first: npt.NDArray[np.bool_], these: Times, those: Times) -> Times:
+    """Put two sorts of rows together, in the order in which a mask tells them apart."""
+    order = np.argsort(np.argsort(~first, kind="stable"), kind="stable")
+    moments = pd.concat([these.moments, those.moments]).iloc[order]
+    gaps, overlaps = (
+        np.concatenate(pair)[order] for pair in zip(these[1:], those[1:], strict=True)
+    )
     return Times(moments, gaps, overlaps)
+
+
+def _mixed(stamps: pd.Series, unit: str, zone: str) -> Times:
+    stamps = stamps.astype(object)
+    numbers = as_numbers(stamps.where(stamps.map(_counts_time).astype(bool)))
+    written = (stamps.map(_writes_time).astype(bool) & numbers.isna()).to_numpy()
+    numbered = _from_numbers(numbers[~written], unit)
+    return _joined(written, _from_iso(stamps[written], zone), _sure(numbered))
 
 
 def _from_iso(stamps: pd.Series, zone: str) -> Times:

@@ -1,130 +1,27 @@
-"""One fixed vector per word, and a text as the weighted mean of its words' vectors.
+"""Word vectors that are learned from the texts themselves, by counting which words meet.
 
 Chapter: 02 (text and keywords).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import check_count, shown
-from recsys_interest.models import DEFAULT_MODEL, ModelNotFoundError, find_model
-from recsys_interest.text_checks import text_series
+from recsys_interest.checks import check_count
 from recsys_interest.tokens import WordAnalyzer
+from recsys_interest.word_means import WordMeans, distinct_texts
 
-__all__ = ["TokenVectors", "WordVectors"]
-
-_WEIGHTINGS = ("idf", "sif", "uniform")
-_SIF = 1e-3  # Arora et al. find 1e-4 to 1e-3 to make little difference
-_TABLE = "embeddings.word_embeddings.weight"
+__all__ = ["WordVectors"]
 
 
-class _WordMeans(TransformerMixin, BaseEstimator):
-    """What the two encoders share: counts of words in, weighted means of vectors out."""
-
-    weighting: str
-    n_common: int
-    normalize: bool
-    word_vectors_: pd.DataFrame
-    word_weights_: pd.Series
-    common_: np.ndarray
-
-    def transform(self, X: Iterable[str | None]) -> pd.DataFrame:
-        """Return one vector per text.
-
-        Parameters
-        ----------
-        X : Series, Index, list or array of str
-            The texts. The index of a Series is kept.
-
-        Returns
-        -------
-        DataFrame of float32, shape (n_texts, n_features_out_)
-            The vectors, columns `v0`, `v1`, …; zeros for a text without a known word.
-
-        Raises
-        ------
-        TypeError
-            If `X` is one text, or holds things that are neither text nor missing.
-        """
-        check_is_fitted(self)
-        texts = text_series(X)
-        codes, distinct = pd.factorize(texts)
-        means = self._without_common(self._means(self._count(list(distinct))))
-        if self.normalize:
-            length = np.linalg.norm(means, axis=1, keepdims=True)
-            means = np.divide(means, length, out=np.zeros_like(means), where=length > 1e-9)
-        table = means.astype(np.float32)[codes]
-        return pd.DataFrame(table, index=texts.index, columns=self.get_feature_names_out())
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Return the column names, `v0`, `v1` and so on.
-
-        Parameters
-        ----------
-        input_features : ignored
-            There for scikit-learn's pipelines.
-
-        Returns
-        -------
-        ndarray of str
-            One name per dimension.
-        """
-        return np.array([f"v{i}" for i in range(self.n_features_out_)], dtype=object)
-
-    @property
-    def n_features_out_(self) -> int:
-        """Length of a vector."""
-        return int(self.word_vectors_.shape[1])
-
-    def _count(self, texts: list[str]) -> sparse.csr_matrix:
-        """Return how often each word of `word_vectors_` occurs in each text."""
-        raise NotImplementedError
-
-    def _check_parameters(self) -> None:
-        if self.weighting not in _WEIGHTINGS:
-            raise ValueError(
-                f"weighting must be one of {shown(_WEIGHTINGS)}, got {self.weighting!r}"
-            )
-        check_count(self.n_common, "n_common", least=0)
-
-    def _fit_means(self, counts: sparse.csr_matrix, times: np.ndarray) -> None:
-        """Learn the weights of the words, and the directions that all texts share."""
-        weights = _word_weights(counts, times, self.weighting)
-        self.word_weights_ = pd.Series(weights, index=self.word_vectors_.index, name="weight")
-        self.common_ = np.zeros((0, self.n_features_out_))
-        means = self._means(counts)
-        n_common = min(self.n_common, *means.shape)
-        if n_common and means.any():
-            # The 2nd moment is small and symmetric, so its eigenvectors are exact and unseeded.
-            moment = (means * times[:, None]).T @ means
-            self.common_ = np.linalg.eigh(moment).eigenvectors[:, ::-1][:, :n_common].T
-
-    def _means(self, counts: sparse.csr_matrix) -> np.ndarray:
-        weighted = counts.multiply(self.word_weights_.to_numpy()).tocsr()
-        total = np.asarray(weighted.sum(axis=1)).reshape(-1, 1)
-        sums = weighted @ self.word_vectors_.to_numpy(dtype=np.float64)
-        return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
-
-    def _without_common(self, means: np.ndarray) -> np.ndarray:
-        for direction in self.common_:
-            # Row by row: a matrix product would round differently for other numbers of rows.
-            means = means - np.einsum("ij,j->i", means, direction)[:, None] * direction
-        return means
-
-
-class WordVectors(_WordMeans):
+class WordVectors(WordMeans):
     r"""Texts to vectors by word vectors that are learned from the texts themselves.
 
     Words that occur in the same texts get similar vectors. With :math:`C_{ij}` the number of texts
@@ -235,7 +132,7 @@ class WordVectors(_WordMeans):
             If a parameter has a value that does not exist, or no word is frequent enough.
         """
         self._check_parameters()
-        texts, times = _distinct(X)
+        texts, times = distinct_texts(X)
         counter = CountVectorizer(analyzer=self._analyzer())
         counts, words = _frequent(counter, texts, times, self.min_texts, self.max_words)
         self._vocabulary = {word: place for place, word in enumerate(words)}
@@ -260,132 +157,6 @@ class WordVectors(_WordMeans):
     def _count(self, texts: list[str]) -> sparse.csr_matrix:
         counter = CountVectorizer(analyzer=self._analyzer(), vocabulary=self._vocabulary)
         return counter.transform(texts)
-
-
-class TokenVectors(_WordMeans):
-    r"""Texts to vectors by the table a BERT model starts from, without running the model.
-
-    The first layer of a BERT model looks up one vector :math:`E_j` for each token :math:`j`, the
-    same in every sentence; only the layers after it read the context. This encoder stops there: a
-    text is the weighted mean :math:`\sum_j w_j E_j / \sum_j w_j` over its tokens. That is what a
-    pretrained word embedding gives, and what the rest of the model has to beat.
-
-    Parameters
-    ----------
-    model : str or Path, default "sentence-transformers/all-MiniLM-L6-v2"
-        A folder or a Hugging Face id; `recsys_interest.models.find_model` says where it is sought.
-    weighting : {"idf", "sif", "uniform"}, default "idf"
-        Weight of a token, learned from the texts in `fit`, as in `WordVectors`.
-    n_common : int, default 1
-        So many directions that all texts share are taken out of the vectors of texts.
-    normalize : bool, default True
-        Scale every vector to length 1, so that the dot product is the cosine.
-    revision : str, optional
-        Revision on the hub; pinned for the default model.
-    local_files_only : bool, default False
-        Never ask the hub for the model.
-
-    Attributes
-    ----------
-    word_vectors_ : DataFrame of float32, shape (n_tokens, n_features_out_)
-        The table of the model, indexed by token.
-    word_weights_ : Series of float64
-        The weight of each token.
-    common_ : ndarray, shape (n_common, n_features_out_)
-        The directions that are taken out.
-    n_features_out_ : int
-        Length of a vector.
-
-    Notes
-    -----
-    ``"sif"`` and the common directions are from Arora, Liang and Ma (2017), "A simple but
-    tough-to-beat baseline for sentence embeddings". The table is read from the file, torch is not
-    needed. Chapter 02, "Text and keywords".
-
-    Examples
-    --------
-    >>> encoder = TokenVectors(weighting="sif")
-    >>> vectors = encoder.fit_transform(["a tent", "a stove"])  # doctest: +SKIP
-    >>> vectors.shape  # doctest: +SKIP
-    (2, 384)
-    """
-
-    def __init__(
-        self,
-        model: str | os.PathLike[str] = DEFAULT_MODEL,
-        *,
-        weighting: str = "idf",
-        n_common: int = 1,
-        normalize: bool = True,
-        revision: str | None = None,
-        local_files_only: bool = False,
-    ) -> None:
-        self.model = model
-        self.weighting = weighting
-        self.n_common = n_common
-        self.normalize = normalize
-        self.revision = revision
-        self.local_files_only = local_files_only
-
-    def fit(self, X: Iterable[str | None], y: object = None) -> Self:
-        """Read the table, and learn the weights of the tokens from the texts.
-
-        Parameters
-        ----------
-        X : Series, Index, list or array of str
-            The texts. Equal ones count as often as they occur.
-        y : ignored
-            There for scikit-learn's pipelines.
-
-        Returns
-        -------
-        TokenVectors
-            This object.
-
-        Raises
-        ------
-        ModelNotFoundError
-            If the model is nowhere to be found, or has no such table.
-        TypeError
-            If `X` is one text, or holds things that are neither text nor missing.
-        ValueError
-            If a parameter has a value that does not exist.
-        """
-        from tokenizers import Tokenizer
-
-        self._check_parameters()
-        texts, times = _distinct(X)
-        folder = find_model(
-            os.fspath(self.model), revision=self.revision, local_files_only=self.local_files_only
-        ).path
-        if not (folder / "tokenizer.json").is_file():
-            raise ModelNotFoundError(f"no tokenizer.json in {folder}; TokenVectors reads no other")
-        self.tokenizer_ = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer_.no_truncation()
-        self.tokenizer_.no_padding()
-        table = _token_table(folder)
-        tokens = [self.tokenizer_.id_to_token(i) or f"[{i}]" for i in range(len(table))]
-        columns = [f"v{i}" for i in range(table.shape[1])]
-        index = pd.Index(tokens, name="token", dtype="str")
-        self.word_vectors_ = pd.DataFrame(table, index=index, columns=columns)
-        self._fit_means(self._count(texts), times)
-        return self
-
-    def _count(self, texts: list[str]) -> sparse.csr_matrix:
-        encoded = self.tokenizer_.encode_batch(texts, add_special_tokens=False)
-        ids = [np.asarray(e.ids, dtype=np.int64) for e in encoded]
-        ends = np.cumsum([0, *map(len, ids)])
-        places = np.concatenate([*ids, np.array([], dtype=np.int64)])
-        shape = (len(texts), len(self.word_vectors_))
-        counts = sparse.csr_matrix((np.ones(len(places)), places, ends), shape=shape)
-        counts.sum_duplicates()
-        return counts
-
-
-def _distinct(X: Iterable[str | None]) -> tuple[list[str], np.ndarray]:
-    """Return the distinct texts, sorted, and how often each occurs: the same for any row order."""
-    times = text_series(X).value_counts(sort=False).sort_index()
-    return times.index.tolist(), times.to_numpy(dtype=float)
 
 
 def _frequent(
@@ -436,25 +207,3 @@ def _factors(table: sparse.csr_matrix, n_components: int, random_state: int) -> 
     scaled = svd.fit_transform(table)
     root = np.sqrt(svd.singular_values_)
     return np.divide(scaled, root, out=np.zeros_like(scaled), where=root > 1e-9)
-
-
-def _word_weights(counts: sparse.csr_matrix, times: np.ndarray, weighting: str) -> np.ndarray:
-    if weighting == "uniform":
-        return np.ones(counts.shape[1])
-    if weighting == "idf":
-        return 1 + np.log((1 + times.sum()) / (1 + (counts > 0).T @ times))
-    often = counts.T @ times
-    return _SIF / (_SIF + often / max(often.sum(), 1.0))
-
-
-def _token_table(folder: Path) -> np.ndarray:
-    """Return the table of token vectors from the weights of a model."""
-    from safetensors import safe_open
-
-    for file in sorted(folder.glob("model*.safetensors")):
-        with safe_open(file, framework="np") as weights:
-            found = [name for name in weights.keys() if name.endswith(_TABLE)]  # noqa: SIM118
-            if found:
-                table: Any = weights.get_tensor(found[0])
-                return np.ascontiguousarray(table, dtype=np.float32)
-    raise ModelNotFoundError(f"no table {_TABLE} in {folder}; TokenVectors needs a BERT-like model")

@@ -31,14 +31,16 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "files", "download", "seeded", "interest_words"),
+    *("checks", "schema", "characters", "json_lines", "files", "download"),
+    *("seeded", "interest_words"),
     *("interest_texts", "interest_users", "interest_events", "interest_dirt", "interest_log"),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting", "log_statistics"),
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
-    *("models", "word_vectors", "packed_bert", "language_model", "vectors"),
+    *("models", "word_means", "word_vectors", "token_vectors"),
+    *("packed_bert", "language_model", "vectors"),
     *("vector_cache", "batches", "encoder"),
     *("training_plan", "training", "word_pieces", "pretraining"),
     *("text_pairs", "fixed_layers", "contrastive"),

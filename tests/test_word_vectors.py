@@ -10,8 +10,9 @@ from sklearn.exceptions import NotFittedError
 
 from recsys_interest import InterestPipeline, item_text, load_dataset, make_interest_log
 from recsys_interest.models import ModelNotFoundError
+from recsys_interest.token_vectors import TokenVectors
 from recsys_interest.tokens import WordAnalyzer
-from recsys_interest.word_vectors import TokenVectors, WordVectors
+from recsys_interest.word_vectors import WordVectors
 from tests.tiny_models import make_tiny_bert
 
 TEXTS = ["red wine glass", "white wine glass", "red fast car", "fast car engine"] * 2

@@ -120,9 +120,9 @@ def check_near_duplicates(near_duplicates: Callable[[np.ndarray, float], Any]) -
     Examples
     --------
     >>> check_near_duplicates(lambda times, window: np.diff(times, prepend=-np.inf) <= window)
-    Not yet. 0, 2, 4 with a window of 2: 2 repeats 0 and is dropped, so 4 repeats nothing kept.
+    Not yet. 0, 2, 4, window 2: 2 is dropped, so 4 repeats nothing kept.
     """
-    chain = "0, 2, 4 with a window of 2: 2 repeats 0 and is dropped, so 4 repeats nothing kept."
+    chain = "0, 2, 4, window 2: 2 is dropped, so 4 repeats nothing kept."
     cases = [
         ([0.0, 5.0], 2.0, [False, False], "5 is not within 2 of 0."),
         ([0.0, 1.0, 9.0], 2.0, [False, True, False], "1 repeats 0; 9 repeats nothing."),

@@ -14,6 +14,8 @@ and compared with the planted one, which nothing was fitted on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier
@@ -160,9 +162,10 @@ def run() -> dict[str, float]:
     wins: dict[str, list[int]] = {"tree": [], "svm": []}
     for moment in (*EARLIER, FIRST):
         X, y, X_new, y_new = periods(moment)
+        models: dict[str, Any] = {"tree": tree(), "svm": svm(), "rfm": RfmRule()}
         found = {
             name: pd.Series(model.fit(X, y).predict(X_new), index=X_new.index)
-            for name, model in {"tree": tree(), "svm": svm(), "rfm": RfmRule()}.items()
+            for name, model in models.items()
         }
         table = evaluate_tiers(y_new, found, reference="rfm").xs("macro_f1", level="metric")
         print(f"macro_f1, learned at {moment.date()}\n{table.round(3).to_string()}")

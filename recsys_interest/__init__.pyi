@@ -28,6 +28,7 @@ from .keyword_extraction import CountedKeywords as CountedKeywords, KeywordError
 from .keyword_extraction import LLMKeywords as LLMKeywords
 from .word_vectors import WordVectors as WordVectors
 from .token_vectors import TokenVectors as TokenVectors
+from .item_index import ItemIndex as ItemIndex
 from .vector_cache import VectorCache as VectorCache
 from .encoder import TextEncoder as TextEncoder
 from .training_plan import TrainingPlan as TrainingPlan, TrainingResult as TrainingResult
@@ -38,6 +39,7 @@ from .profiles import InterestProfiler as InterestProfiler
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest
+from .whitening import AllButTheTop as AllButTheTop, Whitening as Whitening
 from .engagement import tier_features as tier_features
 from .label_sources import check_label_window as check_label_window
 from .label_sources import tier_labels as tier_labels

@@ -272,17 +272,16 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """Fill the rows of `table` with the vectors of the texts."""
         self.n_truncated_ = 0
         store = self._store()
+        missing = np.flatnonzero(~store.read(table[: len(texts)], texts))
         # By length and then by the text itself: the same batches for any order of the rows, with
         # little waste, and the batch that needs most memory first.
-        order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), texts[i]))
+        order = sorted(missing.tolist(), key=lambda i: (-len(texts[i]), texts[i]))
         try:
             with tqdm(total=len(texts), desc="encoding", delay=2, disable=not self.progress) as bar:
+                bar.update(len(texts) - len(order))
                 for start in range(0, len(order), _CHUNK):
                     where = np.array(order[start : start + _CHUNK])
-                    rest = store.read(table, where, [texts[i] for i in where])
-                    bar.update(len(where) - len(rest))
-                    if len(rest):
-                        self._encode_chunk(table, rest, [texts[i] for i in rest], store, bar)
+                    self._encode_chunk(table, where, [texts[i] for i in where], store, bar)
         finally:
             store.flush()  # what is computed stays computed, whatever ended the call
         self.n_truncated_ += store.n_cut
@@ -350,14 +349,13 @@ class _Store:
             keys.append(hashed.digest())
         return keys
 
-    def read(self, table: Floats, where: np.ndarray, texts: list[str]) -> np.ndarray:
-        """Fill in the rows that are known, and return the others."""
+    def read(self, table: Floats, texts: list[str]) -> np.ndarray:
+        """Fill in the rows that are known, and return which ones these are."""
         if self._cache is None:
-            return where
-        found, vectors, cut = self._cache.get(self._keys(texts), table.shape[1])
-        table[where[found]] = vectors[found]
-        self.n_cut += int(cut[found].sum())
-        return where[~found]
+            return np.zeros(len(texts), dtype=bool)
+        found, _, cut = self._cache.get(self._keys(texts), table.shape[1], out=table)
+        self.n_cut += int(cut.sum())
+        return found
 
     def write(self, texts: list[str], vectors: Floats, cut: np.ndarray) -> None:
         """Hand vectors over; they are on disk within seconds, or after `flush`."""

@@ -21,6 +21,7 @@ from recsys_interest.checks import (
     check_same_ids,
     shown,
 )
+from recsys_interest.log_statistics import gini
 
 __all__ = ["evaluate_recommendations", "per_user_metrics"]
 
@@ -282,14 +283,13 @@ def _exposure(
     shown_items: pd.Series, catalogue: pd.DataFrame | Iterable[object] | int | None
 ) -> tuple[float, float]:
     """Return coverage and Gini of the times each item of the catalogue was recommended."""
-    times = np.sort(shown_items.value_counts().to_numpy())
+    times = shown_items.value_counts().to_numpy()
     if catalogue is None:
         return np.nan, np.nan
     m = _catalogue_size(catalogue, shown_items)
     if len(times) == 0:
         return 0.0, np.nan
-    place = np.arange(m - len(times) + 1, m + 1)  # those never shown stand before them with x = 0
-    return len(times) / m, float(np.sum((2 * place - m - 1) * times) / (m * times.sum()))
+    return len(times) / m, gini(np.pad(times, (0, m - len(times))))  # those never shown count 0
 
 
 def _catalogue_size(

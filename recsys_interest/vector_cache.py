@@ -30,6 +30,7 @@ _SCHEMA = (
     "width integer not null, keys blob not null, flags blob not null, vectors blob not null)"
 )
 _SMALL = 64  # chunks of fewer rows are joined, so that many small calls do not make many chunks
+_LARGE = 512  # rows of a chunk, which is read as a whole
 _AT_ONCE = 32  # chunks that are read at one time
 _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
@@ -108,7 +109,7 @@ class VectorCache:
         return {"path": self.path, "max_bytes": self.max_bytes, "_index": _Index()}
 
     def get(
-        self, keys: Sequence[bytes], width: int
+        self, keys: Sequence[bytes], width: int, *, out: Floats | None = None
     ) -> tuple[NDArray[np.bool_], Floats, NDArray[np.bool_]]:
         """Return the vectors that are there.
 
@@ -118,18 +119,20 @@ class VectorCache:
             Of 16 bytes each.
         width : int
             Length of a vector.
+        out : ndarray of float32, shape (n_keys, width), optional
+            Where to put the vectors; rows that are not found are left as they are.
 
         Returns
         -------
         found : ndarray of bool, shape (n_keys,)
             Which ones are there.
         vectors : ndarray of float32, shape (n_keys, width)
-            Zeros where there is none.
+            `out`, or a new array with zeros where there is none.
         flags : ndarray of bool, shape (n_keys,)
             What was stored with them.
         """
         found = np.zeros(len(keys), dtype=bool)
-        vectors = np.zeros((len(keys), width), dtype=np.float32)
+        vectors = np.zeros((len(keys), width), dtype=np.float32) if out is None else out
         flags = np.zeros(len(keys), dtype=bool)
         if len(keys):
             wanted = np.frombuffer(b"".join(keys), dtype=_KEY)
@@ -164,13 +167,13 @@ class VectorCache:
         if not len(keys):
             return
         marks = np.zeros(len(keys), dtype=np.uint8) if flags is None else np.asarray(flags)
-        parts = (
-            b"".join(keys),
-            marks.astype(np.uint8).tobytes(),
-            np.ascontiguousarray(vectors, dtype=np.float32).tobytes(),
-        )
+        marks = marks.astype(np.uint8)
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
         with self._tolerated("write"), self._open() as database, _transaction(database):
-            self._append(database, vectors.shape[1], parts)
+            for start in range(0, len(keys), _LARGE):
+                some = slice(start, start + _LARGE)
+                parts = (b"".join(keys[some]), marks[some].tobytes(), rows[some].tobytes())
+                self._append(database, rows.shape[1], parts)
             self._drop_oldest(database)
 
     def clear(self) -> None:

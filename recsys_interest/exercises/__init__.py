@@ -2,8 +2,8 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
-04 (training the language model), 05 (user profiles), 06 (interest tiers).
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
+(training the language model), 05 (user profiles), 06 (interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -13,6 +13,7 @@ from recsys_interest.exercises.chapter_01 import (
     check_near_duplicates,
 )
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
+from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
 from recsys_interest.exercises.chapter_04 import (
     check_contrastive_loss,
     check_masked_loss,
@@ -29,6 +30,7 @@ from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "check_attention",
     "check_best_split",
     "check_contrastive_loss",
     "check_cross_entropy",
@@ -37,6 +39,7 @@ __all__ = [
     "check_future_share",
     "check_gini",
     "check_masked_loss",
+    "check_mean_pool",
     "check_medoid",
     "check_merge",
     "check_near_duplicates",
@@ -47,4 +50,5 @@ __all__ = [
     "check_tfidf",
     "check_top_k",
     "check_weighted_kappa",
+    "check_whiten",
 ]

@@ -82,6 +82,7 @@ def test_wrong_shares_get_a_hint_that_fits(answer, hint):
         (lambda t, w: np.ones(len(t)), "5 is not within 2"),
         (lambda t, w: near_duplicates(t, w - 1e-6), "Exactly a window later"),
         (lambda t, w: np.diff(t, append=np.inf) <= w, "1 repeats 0"),
+        (lambda t, w: (t - t[0] <= w) & (t > t[0]), "6 repeats 5"),
         (lambda t, w: near_duplicates(np.sort(t), w), "need not be in order"),
         (lambda t, w: t[near_duplicates(t, w)], "2 times need 2 answers"),
         (lambda t, w: None, "2 times need 2 answers"),

@@ -128,6 +128,7 @@ def check_near_duplicates(near_duplicates: Callable[[np.ndarray, float], Any]) -
         ([0.0, 1.0, 9.0], 2.0, [False, True, False], "1 repeats 0; 9 repeats nothing."),
         ([0.0, 2.0], 2.0, [False, True], "Exactly a window later counts as a repetition."),
         ([0.0, 2.0, 4.0], 2.0, [False, True, False], chain),
+        ([0.0, 5.0, 6.0], 2.0, [False, False, True], "6 repeats 5, which was kept."),
         ([1.0, 9.0, 0.0], 2.0, [True, False, False], "The times need not be in order."),
         ([3.0, 3.0], 0.0, [False, True], "Of two at the same moment one is kept, the first given."),
     ]

@@ -37,7 +37,8 @@ def check_tfidf(tfidf: Callable[[np.ndarray], Any]) -> Verdict:
     >>> check_tfidf(lambda counts: counts)
     Not yet. Does a word that every text holds weigh as much as a rare one?
     """
-    counts = np.array([[2.0, 1.0, 0.0], [1.0, 0.0, 3.0], [1.0, 0.0, 0.0]])
+    # More words than texts, so that mixing up the two shows.
+    counts = np.array([[2.0, 1.0, 0.0, 0.0], [1.0, 0.0, 3.0, 2.0], [1.0, 0.0, 0.0, 1.0]])
     found, problem = called(tfidf, counts)
     if problem:
         return Verdict(False, problem)
@@ -52,6 +53,8 @@ def check_tfidf(tfidf: Callable[[np.ndarray], Any]) -> Verdict:
         "Add one text that holds every word, and 1 to the logarithm.": counts * np.log(n / texts),
         "Add 1 to the logarithm, or a word in every text is lost.": counts
         * np.log((1 + n) / (1 + texts)),
+        "How many texts are there? That is not the number of words.": counts
+        * (1 + np.log((1 + counts.shape[1]) / (1 + texts))),
         "Leave the length of the rows alone: this task does not scale them.": right
         / np.linalg.norm(right, axis=1, keepdims=True),
     }
@@ -87,13 +90,9 @@ def check_newest_first(newest_first: Callable[[list[int], int], Any]) -> Verdict
     Not yet. This keeps the oldest events, as a model does that cuts at the end.
     """
     tokens, budget = [4, 3, 5, 2, 3], 10
-    found, problem = called(newest_first, list(tokens), budget)
+    kept, problem = _places(newest_first, tokens, budget)
     if problem:
         return Verdict(False, problem)
-    try:
-        kept = [int(place) for place in found]
-    except (TypeError, ValueError):
-        return Verdict(False, f"Return places of events; this returned {type(found).__name__}.")
     hints = {
         "This keeps the oldest events, as a model does that cuts at the end.": 0 in kept,
         "Which event does the text begin with? The newest one is the most telling.": kept
@@ -106,13 +105,33 @@ def check_newest_first(newest_first: Callable[[list[int], int], Any]) -> Verdict
             return Verdict(False, hint)
     if kept != [4, 3, 2]:
         return Verdict(False, "Add up the tokens from the last event backwards.")
-    gap, problem = called(newest_first, [1, 9, 2], 4)
-    if problem or [int(place) for place in gap] != [2]:
-        return Verdict(False, "Stop at the first event that does not fit: no gaps in the story.")
-    nothing, problem = called(newest_first, [], 4)
-    if problem or list(nothing):
-        return Verdict(False, "What does it return for a user without events?")
+    cases = [
+        ([1, 9, 2], 4, [2], "Stop at the first event that does not fit: no gaps in the story."),
+        ([2, 1], 10, [1, 0], "What if the whole history fits?"),
+        ([1, 9], 4, [], "What if not even the newest event fits?"),
+        ([], 4, [], "What does it return for a user without events?"),
+    ]
+    for tokens, budget, expected, hint in cases:
+        kept, problem = _places(newest_first, tokens, budget)
+        if problem or kept != expected:
+            return Verdict(False, hint)
     return Verdict(True)
+
+
+def _places(
+    newest_first: Callable[[list[int], int], Any], tokens: list[int], budget: int
+) -> tuple[list[int], str]:
+    """Return the places that the reader's function returns, or a hint if they are none."""
+    found, problem = called(newest_first, list(tokens), budget)
+    if problem:
+        return [], problem
+    try:
+        kept = [int(place) for place in found]
+    except (TypeError, ValueError):
+        return [], f"Return places of events; this returned {type(found).__name__}."
+    if any(not 0 <= place < len(tokens) for place in kept):
+        return [], f"The places of {len(tokens)} events are 0 to {len(tokens) - 1}; look at yours."
+    return kept, ""
 
 
 def check_ppmi(ppmi: Callable[[np.ndarray], Any]) -> Verdict:
@@ -138,7 +157,8 @@ def check_ppmi(ppmi: Callable[[np.ndarray], Any]) -> Verdict:
     >>> check_ppmi(lambda together: together / together.sum())
     Not yet. Two frequent words meet often by chance: divide by what chance would give.
     """
-    together = np.array([[0, 8, 1, 0], [8, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]], dtype=float)
+    # Words 0 and 2 meet less often than by chance, words 0 and 1 more often, word 3 never occurs.
+    together = np.array([[0, 8, 1, 0], [8, 0, 4, 0], [1, 4, 0, 0], [0, 0, 0, 0]], dtype=float)
     found, problem = called(ppmi, together)
     if problem:
         return Verdict(False, problem)
@@ -169,5 +189,5 @@ def check_ppmi(ppmi: Callable[[np.ndarray], Any]) -> Verdict:
         if applies:
             return Verdict(False, hint)
     if not equal(table, right):
-        return Verdict(False, "Work out by hand the words 0 and 1: they meet 16 times of 20.")
+        return Verdict(False, "Work out by hand the words 0 and 1: they meet 16 times of 26.")
     return Verdict(True)

@@ -2,9 +2,8 @@
 
 One module a chapter; every check is imported from here.
 
-Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords),
-03 (BERT features), 05 (user profiles), 06
-(interest tiers).
+Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
+(training the language model), 05 (user profiles), 06 (interest tiers).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -15,6 +14,11 @@ from recsys_interest.exercises.chapter_01 import (
 )
 from recsys_interest.exercises.chapter_02 import check_newest_first, check_ppmi, check_tfidf
 from recsys_interest.exercises.chapter_03 import check_attention, check_mean_pool, check_whiten
+from recsys_interest.exercises.chapter_04 import (
+    check_contrastive_loss,
+    check_masked_loss,
+    check_ridge,
+)
 from recsys_interest.exercises.chapter_05 import check_decay, check_medoid, check_merge
 from recsys_interest.exercises.chapter_06 import (
     check_best_split,
@@ -28,11 +32,13 @@ __all__ = [
     "Verdict",
     "check_attention",
     "check_best_split",
+    "check_contrastive_loss",
     "check_cross_entropy",
     "check_decay",
     "check_entropy",
     "check_future_share",
     "check_gini",
+    "check_masked_loss",
     "check_mean_pool",
     "check_medoid",
     "check_merge",
@@ -40,6 +46,7 @@ __all__ = [
     "check_newest_first",
     "check_ppmi",
     "check_profile",
+    "check_ridge",
     "check_tfidf",
     "check_top_k",
     "check_weighted_kappa",

@@ -51,6 +51,7 @@ from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
 from .clusters import InterestClusterer as InterestClusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
+from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
@@ -62,6 +63,7 @@ from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
+from .cluster_plots import plot_cluster_count as plot_cluster_count
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

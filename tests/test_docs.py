@@ -48,6 +48,7 @@ ROAD = (
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
+    "density",
     *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "sequence", "new_items", "adapting"),
     *("plots", "report", "storage", "pipeline", "exercises"),

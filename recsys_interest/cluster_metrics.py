@@ -70,43 +70,37 @@ def evaluate_clusters(
     `silhouette_cosine`, in [−1, 1]
         Mean of :math:`(b_i - a_i) / \max(a_i, b_i)`, where :math:`a_i` is the mean cosine distance
         to the other points of the own cluster and :math:`b_i` the smallest mean distance to another
-        cluster; 0 for a cluster of one [1]_. Above 5,000 points, of 5,000 drawn with a fixed seed.
+        cluster; 0 for a cluster of one. Above 5,000 points, of 5,000 drawn with a fixed seed.
+        Rousseeuw (1987), doi:10.1016/0377-0427(87)90125-7.
     `davies_bouldin`, lower is better
         :math:`\frac{1}{K} \sum_k \max_{l \neq k} (s_k + s_l) / \lVert m_k - m_l \rVert`, where
-        :math:`s_k` is the mean distance of the members to :math:`m_k` [2]_. Infinite if two means
-        coincide.
+        :math:`s_k` is the mean distance of the members to :math:`m_k`. Infinite if two means
+        coincide. Davies and Bouldin (1979), doi:10.1109/TPAMI.1979.4766909.
     `calinski_harabasz`, higher is better
         :math:`\frac{B / (K - 1)}{W / (n - K)}` with the squared distances :math:`B` of the means to
-        the overall mean, each times :math:`n_k`, and :math:`W` of the points to their mean [3]_.
-        Infinite if :math:`W = 0`.
+        the overall mean, each times :math:`n_k`, and :math:`W` of the points to their mean.
+        Infinite if :math:`W = 0`. Caliński and Harabasz (1974), doi:10.1080/03610927408827101.
     `cohesion`, in [0, 1]
         :math:`\frac{1}{n} \sum_k \lVert \sum_{i \in C_k} x_i \rVert`: the mean cosine of the
-        points with the direction of their cluster, which spherical K-means maximises [4]_. It rises
-        with the number of clusters, so it compares partitions of equally many.
+        points with the direction of their cluster, which spherical K-means maximises. It rises with
+        the number of clusters, so it compares partitions of equally many. Dhillon and Modha (2001),
+        doi:10.1023/A:1007612920971.
     `ari`, at most 1, 0 expected by chance
-        Rand index over pairs of points, adjusted for chance [5]_.
+        Rand index over pairs of points, adjusted for chance. Hubert and Arabie (1985),
+        doi:10.1007/BF01908075.
     `nmi`, `v_measure`, in [0, 1]
-        Mutual information over the arithmetic mean of the two entropies [6]_, which is the
-        V-measure [7]_, so the two are equal; 1 if both have one group only. Not adjusted for
-        chance: it rises with the number of clusters.
+        Mutual information over the arithmetic mean of the two entropies, Vinh, Epps and Bailey
+        (2010), https://jmlr.org/papers/v11/vinh10a.html, which is the V-measure, Rosenberg and
+        Hirschberg (2007), https://aclanthology.org/D07-1043, so the two are equal; 1 if both have
+        one group only. Not adjusted for chance: it rises with the number of clusters.
     `accuracy`, in [0, 1]
         :math:`\max_\pi \frac{1}{n} \sum_i [\, t_i = \pi(\ell_i) \,]` over one-to-one assignments
         :math:`\pi` of clusters to classes (Hungarian method). Clusters beyond the number of classes
         count as wrong. Times ``1 - noise_share``, it is the share of all points, noise wrong.
     `b_cubed_precision`, `b_cubed_recall`, `b_cubed`, in [0, 1]
         Mean over the points of :math:`|C \cap T| / |C|` and of :math:`|C \cap T| / |T|` for the
-        cluster :math:`C` and the class :math:`T` of the point, and their harmonic mean [8]_.
-
-    References
-    ----------
-    .. [1] Rousseeuw (1987), doi:10.1016/0377-0427(87)90125-7.
-    .. [2] Davies and Bouldin (1979), doi:10.1109/TPAMI.1979.4766909.
-    .. [3] Caliński and Harabasz (1974), doi:10.1080/03610927408827101.
-    .. [4] Dhillon and Modha (2001), doi:10.1023/A:1007612920971.
-    .. [5] Hubert and Arabie (1985), doi:10.1007/BF01908075.
-    .. [6] Vinh, Epps and Bailey (2010), https://jmlr.org/papers/v11/vinh10a.html.
-    .. [7] Rosenberg and Hirschberg (2007), https://aclanthology.org/D07-1043.
-    .. [8] Amigó, Gonzalo, Artiles and Verdejo (2009), doi:10.1007/s10791-008-9066-8.
+        cluster :math:`C` and the class :math:`T` of the point, and their harmonic mean. Amigó,
+        Gonzalo, Artiles and Verdejo (2009), doi:10.1007/s10791-008-9066-8.
 
     Examples
     --------

@@ -49,7 +49,7 @@ ROAD = (
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
     "density",
-    *("clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
+    *("partitions", "clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
     *("ranking_metrics", "sequence", "new_items", "adapting"),
     *("plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),

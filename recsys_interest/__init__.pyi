@@ -49,6 +49,7 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
 from .clusters import InterestClusterer as InterestClusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
@@ -63,6 +64,7 @@ from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
+from .plots import plot_k_distances as plot_k_distances
 from .cluster_plots import plot_cluster_count as plot_cluster_count
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline

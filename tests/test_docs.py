@@ -48,6 +48,7 @@ ROAD = (
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
+    "density",
     *("partitions", "clusters", "nested_clusters"),
     *("count_criteria", "cluster_count"),
     *("recommender", "recommend", "cluster_metrics"),

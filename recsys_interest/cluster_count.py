@@ -36,6 +36,7 @@ from recsys_interest.count_criteria import (
     silhouette,
     subsamples,
 )
+from recsys_interest.partitions import count_different
 from recsys_interest.reproducible import check_part, content_order, seeded_clone
 from recsys_interest.vectors import unit_rows
 
@@ -104,8 +105,8 @@ def choose_k(
     mixture: Any = None,
     density: Any = None,
     rule: str = "silhouette",
-    n_references: int = 10,
-    n_resamples: int = 10,
+    n_references: int = 5,
+    n_resamples: int = 6,
     max_users: int = 2000,
     random_state: Any = 0,
 ) -> ClusterCount:
@@ -138,9 +139,9 @@ def choose_k(
         Finds its own number, −1 is noise. Default: HDBSCAN, clusters of at least 1 % of the users.
     rule : {"silhouette", "gap", "bic", "stability", "density"}, default "silhouette"
         Whose choice is recommended. If it chose none, the silhouette's is.
-    n_references : int, default 10
+    n_references : int, default 5
         Data sets without clusters, for the gap.
-    n_resamples : int, default 10
+    n_resamples : int, default 6
         Random samples, for the stability.
     max_users : int, default 2000
         Of more users so many are drawn at random: the silhouette needs all pairs.
@@ -185,8 +186,7 @@ def choose_k(
         check_count(number, name, least=2)
     rng = check_random_state(random_state)
     unit = _drawn(_directions(vectors), max_users, rng)
-    different = len(np.unique(np.round(unit, SAME_DIGITS), axis=0))
-    ks = _checked_ks(k_values, different)
+    ks, different = _checked_ks(k_values, unit)
     given = _parts(unit, different, estimator, reducer, mixture, density)
     seed = int(rng.randint(2**31))
     parts = {name: seeded_clone(part, seed) for name, part in given.items()}
@@ -244,9 +244,11 @@ def _drawn(unit: Array, most: int, rng: np.random.RandomState) -> Array:
     return unit[np.sort(rng.choice(len(unit), most, replace=False))]
 
 
-def _checked_ks(k_values: Iterable[int] | None, different: int) -> list[int]:
+def _checked_ks(k_values: Iterable[int] | None, unit: Array) -> tuple[list[int], int]:
+    """Return the numbers to try, and how many directions there are, or twice the last number."""
     if k_values is None:
-        return list(range(1, min(MOST_CLUSTERS, max(1, different // 2)) + 1))
+        different = count_different(unit, 2 * MOST_CLUSTERS)
+        return list(range(1, min(MOST_CLUSTERS, max(1, different // 2)) + 1)), different
     if not isinstance(k_values, Iterable):
         raise TypeError(
             f"k_values must be several whole numbers, such as range(1, 31), got {k_values!r}"
@@ -254,13 +256,14 @@ def _checked_ks(k_values: Iterable[int] | None, different: int) -> list[int]:
     ks = sorted({check_count(k, "k_values") for k in k_values})
     if not ks:
         raise ValueError("k_values is empty; for example range(1, 31)")
+    different = count_different(unit, 2 * max(ks[-1], MOST_CLUSTERS))
     beyond = [k for k in ks if k > different]
     if beyond:
         raise ValueError(
             f"k_values holds {shown(beyond)}, more than the {different} different direction(s) of "
             f"the users; use {different} at most"
         )
-    return ks
+    return ks, different
 
 
 def _parts(

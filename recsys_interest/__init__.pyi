@@ -49,12 +49,16 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
 from .clusters import InterestClusterer as InterestClusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
+from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
+from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards
+from .cluster_cards import cluster_cards as cluster_cards
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
 from .sequence import GRURecommender as GRURecommender

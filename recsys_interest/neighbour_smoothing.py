@@ -46,10 +46,10 @@ class NeighbourSmoothing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    rows_ : ndarray of shape (n_rows, n_features)
-        The unit rows of `fit`.
-    smoothed_ : ndarray of shape (n_rows, n_features)
-        :math:`s_{T-1}` of the rows of `fit`, whose means are the answers.
+    rows_ : ndarray of shape (n_directed_rows, n_features)
+        The unit rows of `fit`; rows of zeros, which are nobody's neighbours, are left out.
+    smoothed_ : ndarray of shape (n_directed_rows, n_features)
+        :math:`s_{T-1}` of those rows, whose means are the answers.
     n_features_in_ : int
         Number of features.
 
@@ -98,10 +98,14 @@ class NeighbourSmoothing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         wanted = check_count(self.n_neighbors, "n_neighbors")
         rounds = check_count(self.n_rounds, "n_rounds", least=0)
         given: NDArray[Any] = validate_data(self, X, dtype=_FLOATS)
-        self.rows_: NDArray[Any] = unit_rows(given)
-        self._search = NearestNeighbors(n_neighbors=min(wanted, len(given)), algorithm="brute")
-        self._search.fit(self.rows_)
+        unit = unit_rows(given)
+        # To a row of zeros the distance is 1: nearer than a right angle, but no direction.
+        self.rows_: NDArray[Any] = unit[unit.any(axis=1)]
         self.smoothed_: NDArray[Any] = self.rows_
+        if not len(self.rows_):
+            return self
+        self._search = NearestNeighbors(n_neighbors=min(wanted, len(self.rows_)), algorithm="brute")
+        self._search.fit(self.rows_)
         if rounds > 1:
             near = self._neighbours(self.rows_)
             for _ in range(rounds - 1):
@@ -124,7 +128,7 @@ class NeighbourSmoothing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         given: NDArray[Any] = validate_data(self, X, dtype=_FLOATS, reset=False)
         rows = unit_rows(given)
-        if self.n_rounds:
+        if self.n_rounds and len(self.rows_):
             rows = self._means(self._neighbours(rows), rows)
         return (unit_rows(rows) if self.normalize else rows).astype(given.dtype)
 

@@ -50,6 +50,7 @@ from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as ti
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
 from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
+from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
 from .clusters import InterestClusterer as InterestClusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .recommender import Recommender as Recommender
@@ -66,6 +67,7 @@ from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
+from .plots import plot_k_distances as plot_k_distances
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

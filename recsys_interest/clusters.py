@@ -6,6 +6,7 @@ Chapter: 07 (K-means), 08 (hierarchical and density clustering), 09 (Gaussian mi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
 from typing import Any
@@ -20,7 +21,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from recsys_interest.checks import shown
-from recsys_interest.reproducible import check_part, content_order, seeded_clone
+from recsys_interest.partitions import (
+    blocks,
+    by_size,
+    count_different,
+    mean_directions,
+    medoids,
+    runs,
+)
+from recsys_interest.reproducible import check_part, seeded_clone, sort_in_place
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["InterestClusterer"]
@@ -28,10 +37,6 @@ __all__ = ["InterestClusterer"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_CLUSTERS = 8
-#: Unit vectors closer than this in every coordinate are the same interest: single precision
-#: cannot tell a vector from its double after both are scaled to length one.
-SAME = 1e-6
-ROWS_AT_ONCE = 4096
 
 Array = npt.NDArray[Any]
 
@@ -66,6 +71,10 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Rows of equal direction have equal labels.
     n_clusters_ : int
         Number of clusters, noise left out; 0 if all is noise.
+    membership_ : ndarray of shape (n_users, n_clusters_) or None
+        To which degree every row of `fit` belongs to each cluster, if the estimator says so: the
+        posterior probabilities of a mixture, or HDBSCAN's strength (`probabilities_`) in the
+        column of the label. 0 for a row of zeros. None for estimators without degrees.
     centroids_ : ndarray of shape (n_clusters_, n_features)
         Mean of the unit rows of a cluster, scaled to length one (zeros if they cancel out).
     medoids_ : ndarray of shape (n_clusters_,)
@@ -139,19 +148,22 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_parts()
         _check_min_similarity(self.min_similarity)
-        unit = unit_rows(self._checked(X, reset=True))
-        order = content_order(unit)
-        unit = unit[order]
-        # Runs of equal rows: what cannot be told apart must not be torn apart.
-        first = np.append(True, (unit[1:] != unit[:-1]).any(axis=1))
-        run = np.cumsum(first) - 1
-        found = _by_size(self._partition(unit)[first][run])
+        unit = _unit_rows(self._checked(X, reset=True))
+        order = sort_in_place(unit)
+        labels, soft = self._partition(unit)
+        # What cannot be told apart must not be torn apart.
+        first, run = runs(unit)
+        found, self._names = by_size(labels[first][run])
         self.labels_ = np.empty(len(unit), dtype=np.int64)
         self.labels_[order] = found
-        self.n_clusters_ = int(found.max()) + 1
-        self.centroids_ = _centroids(unit, found, self.n_clusters_)
+        self.n_clusters_ = len(self._names)
+        self.centroids_ = mean_directions(unit, found, self.n_clusters_)
         index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(unit))
-        self.medoids_ = _medoids(unit, found, run, self.centroids_, index[order])
+        self.medoids_ = medoids(unit, found, run, self.centroids_, index[order])
+        self.membership_ = None
+        if soft is not None:
+            self.membership_ = np.empty((len(unit), self.n_clusters_), dtype=soft.dtype)
+            self.membership_[order] = soft[:, self._names][first][run]
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.int64]:
@@ -191,6 +203,45 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._cosine(X)[0]
 
+    def membership(self, X: Any) -> Array:
+        """Return to which degree every row belongs to each cluster, as the mixture model says.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_users, n_features)
+            User vectors.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_clusters_)
+            The posterior probabilities (`predict_proba`) of the components that are clusters; 0
+            for a row of zeros. The largest of them is the model's own choice, which need not be the
+            nearest centroid that `predict` returns.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no `predict_proba`, or the reducer cannot place new rows.
+        """
+        check_is_fitted(self)
+        name = type(self.estimator_).__name__
+        if not hasattr(self.estimator_, "predict_proba"):
+            known = " for other rows than those of fit, see membership_"
+            raise TypeError(
+                f"{name} has no soft memberships{known if self.membership_ is not None else ''}; "
+                f"use a sklearn.mixture.GaussianMixture, or similarity(X) for cosines"
+            )
+        if self.reducer_ is not None and not hasattr(self.reducer_, "transform"):
+            raise TypeError(f"{type(self.reducer_).__name__} has no transform for new rows")
+        unit = _unit_rows(self._checked(X, reset=False))
+        directed = unit.any(axis=1)
+        out = np.zeros((len(unit), self.n_clusters_), dtype=unit.dtype)
+        if directed.any() and self.n_clusters_:
+            seen = unit[directed]
+            seen = seen if self.reducer_ is None else self.reducer_.transform(seen)
+            out[directed] = self.estimator_.predict_proba(seen)[:, self._names]
+        return out
+
     def _cosine(self, X: Any) -> tuple[Array, npt.NDArray[np.bool_]]:
         check_is_fitted(self)
         unit = unit_rows(self._checked(X, reset=False))
@@ -206,7 +257,9 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             order="C",
             ensure_all_finite=False,
         )
-        bad = ~np.isfinite(rows).all(axis=1)
+        bad = np.empty(len(rows), dtype=bool)
+        for here in blocks(len(rows)):
+            bad[here] = ~np.isfinite(rows[here]).all(axis=1)
         if bad.any():
             who = X.index[bad] if isinstance(X, pd.DataFrame) else np.flatnonzero(bad)
             raise ValueError(
@@ -223,10 +276,9 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             example = "sklearn.decomposition.PCA(50)"
             check_part(self.reducer, "reducer", "a transformer", "fit_transform", example)
 
-    def _partition(self, unit: Array) -> npt.NDArray[np.int64]:
-        """Return the estimator's labels of the sorted unit rows, −1 for rows of zeros."""
+    def _partition(self, unit: Array) -> tuple[npt.NDArray[np.int64], Array | None]:
+        """Return the estimator's labels and memberships of the sorted unit rows."""
         labels = np.full(len(unit), -1, dtype=np.int64)
-        directed = unit.any(axis=1)
         default = KMeans(DEFAULT_CLUSTERS, n_init=10)
         self.estimator_ = seeded_clone(
             default if self.estimator is None else self.estimator, self.random_state
@@ -234,39 +286,44 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.reducer_ = None
         if self.reducer is not None:
             self.reducer_ = seeded_clone(self.reducer, self.random_state)
-        if directed.any():
-            labels[directed] = self._run(unit[directed])
-        return np.maximum(labels, -1)
+        n_zero = int(np.argmax(np.append(unit.any(axis=1), True)))  # zeros are sorted first
+        if n_zero == len(unit):
+            return labels, None
+        labels[n_zero:], soft = self._run(unit[n_zero:])
+        if soft is not None:
+            soft = np.vstack([np.zeros((n_zero, soft.shape[1]), dtype=unit.dtype), soft])
+        return np.maximum(labels, -1), soft
 
-    def _run(self, unit: Array) -> Array:
-        if _count_different(unit, 2) == 1:
+    def _run(self, unit: Array) -> tuple[Array, Array | None]:
+        alike = count_different(unit, 2) == 1
+        if alike:
             # One direction only: a density method would find clusters in the rounding.
             unit = np.repeat(unit[:1], len(unit), axis=0)
+        # A PCA of equal rows divides nothing by nothing, and returns zeros.
+        quiet = np.errstate(invalid="ignore") if alike else contextlib.nullcontext()
         try:
             # Two partial sums are the same in either order, three are not.
-            with threadpool_limits(limits=2, user_api="openmp"), warnings.catch_warnings():
+            with threadpool_limits(limits=2, user_api="openmp"), quiet, warnings.catch_warnings():
                 # Fewer clusters than asked for: n_clusters_ says so.
                 warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
                 seen = unit if self.reducer_ is None else self.reducer_.fit_transform(unit)
                 self._check_count(np.asarray(seen))
-                labels: Array = self.estimator_.fit_predict(seen)
+                labels = np.asarray(self.estimator_.fit_predict(seen))
+                return labels, _membership(self.estimator_, seen, labels)
         except ValueError as error:
             raise ValueError(
                 f"{type(self.estimator_).__name__} cannot cluster the rows that are not zero "
                 f"(n_samples = {len(unit)}, n_features = {unit.shape[1]}): {error}"
             ) from error
-        return np.asarray(labels)
 
     def _check_count(self, seen: Array) -> None:
-        last = (
-            self.estimator_.steps[-1][1] if hasattr(self.estimator_, "steps") else self.estimator_
-        )
+        last = _last_step(self.estimator_)
         params = last.get_params(deep=False)
         name = "n_clusters" if "n_clusters" in params else "n_components"
         wanted = params.get(name)
         if not isinstance(wanted, (int, np.integer)):
             return
-        there = _count_different(seen, int(wanted))
+        there = count_different(seen, int(wanted))
         if there >= wanted:
             return
         if self.estimator is not None:
@@ -278,59 +335,29 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         last.set_params(**{name: there})
 
 
-def _count_different(rows: Array, limit: int) -> int:
-    """Return how many rows differ by more than `SAME` from one another, counting up to `limit`."""
-    tolerance = SAME * max(float(np.abs(rows).max()), np.finfo(rows.dtype).tiny)
-    kept: list[Array] = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        rest = rows[start : start + ROWS_AT_ONCE]
-        for row in kept:
-            rest = rest[np.abs(rest - row).max(axis=1) > tolerance]
-        while len(rest) and len(kept) < limit:
-            kept.append(rest[0])
-            rest = rest[np.abs(rest - rest[0]).max(axis=1) > tolerance]
-        if len(kept) >= limit:
-            break
-    return len(kept)
+def _unit_rows(rows: Array) -> Array:
+    """Scale the rows to length one, with no more extra memory than the result."""
+    unit = np.empty(rows.shape, dtype=rows.dtype)
+    for here in blocks(len(rows)):
+        unit[here] = unit_rows(rows[here]) + 0.0  # no -0.0, which equals 0.0 but sorts elsewhere
+    return unit
 
 
-def _by_size(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Renumber by falling size, equal sizes by the first member; −1 stays."""
-    names, first, inverse, sizes = np.unique(
-        labels, return_index=True, return_inverse=True, return_counts=True
-    )
-    clusters = np.flatnonzero(names >= 0)
-    ranked = clusters[np.lexsort((first[clusters], -sizes[clusters]))]
-    rank = np.full(len(names), -1, dtype=np.int64)
-    rank[ranked] = np.arange(len(ranked))
-    return rank[inverse]
+def _last_step(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
-def _centroids(unit: Array, labels: npt.NDArray[np.int64], n_clusters: int) -> Array:
-    sums = [unit[labels == k].sum(axis=0, dtype=np.float64) for k in range(n_clusters)]
-    means = np.array(sums).reshape(n_clusters, unit.shape[1])
-    counts = np.bincount(labels[labels >= 0], minlength=n_clusters)[:, None]
-    means = means / np.maximum(counts, 1)
-    # What is left of members that cancel out is rounding, not a direction.
-    means[np.abs(means).max(axis=1, initial=0.0) < np.finfo(unit.dtype).eps] = 0.0
-    return unit_rows(means).astype(unit.dtype)
-
-
-def _medoids(
-    unit: Array,
-    labels: npt.NDArray[np.int64],
-    run: npt.NDArray[np.intp],
-    centroids: Array,
-    index: pd.Index,
-) -> Array:
-    chosen = []
-    for k, centroid in enumerate(centroids):
-        members = np.flatnonzero(labels == k)
-        nearest = members[np.argmax(unit[members] @ centroid)]
-        equal = index[run == run[nearest]]
-        # Ids of one kind compare; an index of mixed kinds still gives one answer.
-        chosen.append(min(equal, key=lambda label: (type(label).__name__, label)))
-    return pd.Index(chosen, dtype=index.dtype).to_numpy()
+def _membership(estimator: Any, seen: Any, labels: Array) -> Array | None:
+    """Return what the fitted model says of its own rows, one column a label, if it says it."""
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(seen))
+    strength = getattr(_last_step(estimator), "probabilities_", None)
+    if strength is None:
+        return None
+    out = np.zeros((len(labels), max(int(labels.max()) + 1, 0)), dtype=strength.dtype)
+    real = np.flatnonzero(labels >= 0)
+    out[real, labels[real]] = strength[real]
+    return out
 
 
 def _check_min_similarity(value: object) -> None:

@@ -39,6 +39,9 @@ class _Spectral(TransformerMixin, BaseEstimator):
         centred = rows - self.mean_
         variance, directions = np.linalg.eigh(centred.T @ centred / len(rows))
         variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1].T
+        # Equal rows differ from their mean by rounding, which has no width.
+        rounding = 4 * np.finfo(np.float64).eps * np.abs(self.mean_).max()
+        variance[variance <= len(variance) * rounding**2] = 0
         # An eigenvector has no sign of its own: its largest entry is made positive.
         largest = np.abs(directions).argmax(axis=1)
         signs = np.where(directions[np.arange(len(directions)), largest] < 0, -1.0, 1.0)

@@ -9,20 +9,26 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import (
     DBSCAN,
     HDBSCAN,
+    OPTICS,
+    AffinityPropagation,
     AgglomerativeClustering,
+    Birch,
     BisectingKMeans,
     KMeans,
     MiniBatchKMeans,
+    SpectralClustering,
 )
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
-from sklearn.mixture import GaussianMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from recsys_interest.clusters import InterestClusterer
+from recsys_interest.reproducible import content_order, sort_in_place
+from recsys_interest.whitening import Whitening
 
 SIZES = (40, 30, 20, 10)  # the planted labels are known: 0 is the largest
 COUNTED = [
@@ -31,13 +37,30 @@ COUNTED = [
     BisectingKMeans(4, n_init=3),
     GaussianMixture(4, covariance_type="diag", n_init=3),
     AgglomerativeClustering(4),
+    make_pipeline(PCA(3), KMeans(4, n_init=3)),
 ]
 DENSITY = [DBSCAN(eps=0.5), HDBSCAN(copy=True)]
 ALL = [*COUNTED, *DENSITY]
+# Not named in the book; nothing in the package knows them.
+OTHERS = [
+    AffinityPropagation(damping=0.9, max_iter=500),
+    BayesianGaussianMixture(n_components=4, covariance_type="diag", n_init=3),
+    Birch(threshold=0.2, n_clusters=4),
+    OPTICS(eps=0.5, cluster_method="dbscan"),
+    SpectralClustering(4),
+]
+REDUCERS = [
+    StandardScaler(),
+    Normalizer(),
+    PCA(3),
+    Whitening(3),
+    make_pipeline(StandardScaler(), PCA(3), Normalizer()),
+]
 
 
-def named(estimator):
-    return type(estimator).__name__
+def named(part):
+    steps = getattr(part, "steps", [("", part)])
+    return "+".join(type(step).__name__ for _, step in steps)
 
 
 def planted(seed=0, sizes=SIZES, dim=16, spread=0.05):
@@ -58,14 +81,18 @@ def cloud(seed=0, n=60, dim=6):
     [
         InterestClusterer(),
         InterestClusterer(KMeans(3)),
+        InterestClusterer(GaussianMixture(3)),
+        InterestClusterer(AgglomerativeClustering(3)),
+        InterestClusterer(DBSCAN()),
         InterestClusterer(HDBSCAN(copy=True)),
+        InterestClusterer(make_pipeline(StandardScaler(), KMeans(3)), reducer=PCA()),
     ]
 )
 def test_scikit_learn_conformance(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", ALL, ids=named)
+@pytest.mark.parametrize("estimator", [*ALL, *OTHERS], ids=named)
 def test_every_clusterer_finds_the_planted_directions(estimator):
     rows, truth = planted()
     model = InterestClusterer(estimator, random_state=0).fit(rows)
@@ -82,15 +109,55 @@ def test_rows_without_structure_do_not_look_planted():
     assert abs(adjusted_rand_score(truth, labels)) < 0.1
 
 
-@pytest.mark.parametrize("estimator", [None, *COUNTED, DBSCAN(eps=0.6), *DENSITY], ids=named)
-@pytest.mark.parametrize("rows", [cloud(), planted(spread=0.2)[0]], ids=["cloud", "blurred"])
-def test_row_order_does_not_matter(estimator, rows):
-    model = InterestClusterer(estimator, random_state=0).fit(rows)
+def assert_row_order_does_not_matter(model, rows):
+    model.fit(rows)
     order = np.random.default_rng(1).permutation(len(rows))
     again = clone(model).fit(rows[order])
     assert again.labels_.tolist() == model.labels_[order].tolist()
     assert again.centroids_.tobytes() == model.centroids_.tobytes()
     assert order[again.medoids_].tolist() == model.medoids_.tolist()
+    assert (again.membership_ is None) == (model.membership_ is None)
+    if model.membership_ is not None:
+        assert again.membership_.tobytes() == model.membership_[order].tobytes()
+
+
+@pytest.mark.parametrize("estimator", [None, *ALL, DBSCAN(eps=0.6), *OTHERS], ids=named)
+@pytest.mark.parametrize("rows", [cloud(), planted(spread=0.2)[0]], ids=["cloud", "blurred"])
+def test_row_order_does_not_matter(estimator, rows):
+    assert_row_order_does_not_matter(InterestClusterer(estimator, random_state=0), rows)
+
+
+@pytest.mark.parametrize("reducer", REDUCERS, ids=named)
+@pytest.mark.parametrize("estimator", [*COUNTED[:5], *DENSITY], ids=named)
+def test_row_order_does_not_matter_behind_a_reducer(estimator, reducer):
+    rows, _ = planted(spread=0.2, dim=6)
+    assert_row_order_does_not_matter(InterestClusterer(estimator, reducer, random_state=0), rows)
+
+
+@pytest.mark.parametrize("reducer", REDUCERS, ids=named)
+def test_every_reducer_is_used_and_prediction_stays_in_the_space_of_the_input(reducer):
+    rows, truth = planted(dim=4)
+    model = InterestClusterer(KMeans(4, n_init=10), reducer, random_state=0).fit(rows)
+    assert model.estimator_.n_features_in_ == model.reducer_.transform(rows[:1]).shape[1]
+    assert model.labels_.tolist() == model.predict(rows).tolist() == truth.tolist()
+    assert model.centroids_.shape == (4, 4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("n_columns", [1, 2, 3, 70])
+def test_content_order_is_that_of_the_bytes(kind, n_columns):
+    rng = np.random.default_rng(0)
+    rows = rng.integers(-1, 2, size=(300, n_columns)).astype(kind) * rng.choice([0.5, 1.0], 300)[
+        :, None
+    ].astype(kind)
+    rows[:100, :-1] = 0
+    rows = -rows  # with negative zeros
+    whole = [row.tobytes() for row in rows + 0.0]
+    expected = sorted(range(300), key=whole.__getitem__)
+    assert content_order(rows).tolist() == expected
+    moved = rows.copy()
+    assert sort_in_place(moved).tolist() == expected
+    assert moved.tobytes() == rows[expected].tobytes()
 
 
 @settings(deadline=None, max_examples=40)
@@ -214,11 +281,104 @@ def test_float32_frame_keeps_kind_and_names():
         model.predict(frame.add_prefix("w"))
 
 
+@pytest.mark.parametrize("rows", [cloud(n=3), np.tile(cloud(n=3), (5, 1))], ids=["users", "kinds"])
 @pytest.mark.parametrize("estimator", COUNTED, ids=named)
-def test_more_clusters_than_different_vectors(estimator):
-    rows = np.tile(cloud(n=3), (5, 1))
+def test_more_clusters_than_users_or_different_vectors(estimator, rows):
     with pytest.raises(ValueError, match=r"=4 is more than the 3 different vector.*3 or fewer"):
         InterestClusterer(estimator, random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=named)
+def test_duplicates_of_as_many_vectors_as_clusters(estimator):
+    sizes = (9, 7, 6, 5)
+    rows = np.repeat(np.eye(6)[:4], sizes, axis=0)
+    model = InterestClusterer(estimator, random_state=0).fit(rows)
+    assert model.labels_.tolist() == np.repeat(range(4), sizes).tolist()
+    assert np.allclose(model.centroids_, np.eye(6)[:4])
+
+
+@pytest.mark.parametrize("reducer", [None, *REDUCERS], ids=named)
+@pytest.mark.parametrize("estimator", ALL, ids=named)
+def test_duplicates_only(estimator, reducer):
+    rows = np.outer(np.random.default_rng(5).uniform(1, 3, size=20), cloud(n=1))
+    model = InterestClusterer(estimator, reducer, random_state=0)
+    if estimator in COUNTED or isinstance(reducer, Whitening):
+        with pytest.raises(ValueError, match=r"the 1 different vector|all vectors are the same"):
+            model.fit(rows)
+    else:  # HDBSCAN never takes everybody for one cluster
+        assert set(model.fit(rows).labels_) == {-1 if isinstance(estimator, HDBSCAN) else 0}
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=named)
+def test_one_user_of_every_algorithm(estimator):
+    model = InterestClusterer(estimator, random_state=0)
+    if estimator in COUNTED:
+        with pytest.raises(ValueError, match=r"is more than the 1 different|cannot cluster"):
+            model.fit(cloud(n=1))
+    elif isinstance(estimator, HDBSCAN):
+        with pytest.raises(ValueError, match=r"HDBSCAN cannot cluster.*n_samples = 1"):
+            model.fit(cloud(n=1))
+    else:  # one user is no crowd
+        assert model.fit(cloud(n=1)).labels_.tolist() == [-1]
+
+
+def test_memberships_of_a_mixture():
+    rows, _ = planted(spread=0.25)
+    rows = np.vstack([rows, np.zeros((1, 16))])
+    mixture = GaussianMixture(4, covariance_type="spherical", n_init=5)
+    for reducer in (None, PCA(5)):
+        model = InterestClusterer(mixture, reducer, random_state=0).fit(rows)
+        soft = model.membership_
+        assert soft.shape == (101, 4)
+        assert np.allclose(soft[:-1].sum(axis=1), 1)
+        assert soft[-1].tolist() == [0] * 4
+        # Numbered as the labels are: the largest is the model's own choice.
+        assert soft[:-1].argmax(axis=1).tolist() == model.labels_[:-1].tolist()
+        assert ((soft > 0.01) & (soft < 0.99)).any()
+        assert np.allclose(model.membership(rows), soft)
+        assert np.allclose(model.membership(pd.DataFrame(rows)[:3]), soft[:3])
+
+
+def test_memberships_of_hdbscan_are_its_own_strengths():
+    rows, _ = planted(spread=0.25, dim=8)
+    model = InterestClusterer(HDBSCAN(copy=True)).fit(rows)
+    again = np.argsort(content_order(unit := rows / np.linalg.norm(rows, axis=1)[:, None]))
+    strength = HDBSCAN(copy=True).fit(unit[content_order(unit)]).probabilities_[again]
+    assert np.allclose(model.membership_.sum(axis=1), strength)
+    inside = model.labels_ >= 0
+    assert 0 < inside.sum() < len(rows)
+    assert (model.membership_.argmax(axis=1) == model.labels_)[inside].all()
+    with pytest.raises(TypeError, match="HDBSCAN has no soft memberships for other rows than"):
+        model.membership(rows)
+
+
+class FirstTwo(BaseEstimator):
+    """Place the rows of fit alone, as t-SNE does."""
+
+    def fit_transform(self, X, y=None):
+        return X[:, :2]
+
+
+def test_hard_clusterers_have_no_memberships():
+    rows, _ = planted()
+    model = InterestClusterer(KMeans(4), random_state=0).fit(rows)
+    assert model.membership_ is None
+    with pytest.raises(TypeError, match=r"KMeans has no soft memberships; use a .*GaussianMixture"):
+        model.membership(rows)
+    flat = InterestClusterer(GaussianMixture(2), FirstTwo(), random_state=0).fit(rows)
+    with pytest.raises(TypeError, match="FirstTwo has no transform for new rows"):
+        flat.membership(rows)
+
+
+def test_a_component_without_members_has_no_column():
+    rows = np.repeat(np.eye(3), (8, 6, 4), axis=0) + cloud(n=18, dim=3) * 0.05
+    mixture = BayesianGaussianMixture(
+        n_components=8, weight_concentration_prior=1e-9, covariance_type="spherical", reg_covar=1e-2
+    )
+    model = InterestClusterer(mixture, random_state=0).fit(rows)
+    assert model.n_clusters_ < 8
+    assert model.membership_.shape == model.membership(rows).shape == (18, model.n_clusters_)
+    assert model.membership_.argmax(axis=1).tolist() == model.labels_.tolist()
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
@@ -273,6 +433,9 @@ def test_only_zeros_and_a_zero_among_others(estimator):
     nobody = InterestClusterer(estimator, random_state=0).fit(np.zeros((5, 3)))
     assert nobody.labels_.tolist() == [-1] * 5
     assert nobody.n_clusters_ == 0
+    assert nobody.membership_ is None
+    if isinstance(estimator, GaussianMixture):
+        assert nobody.membership(np.eye(3)).shape == (3, 0)
     rows, truth = planted()
     if estimator is not None:
         model = InterestClusterer(estimator, random_state=0).fit(np.vstack([0 * rows[:1], rows]))

@@ -103,6 +103,9 @@ def test_wrong_parameters_are_named(estimator, error, message):
 def test_equal_vectors_cannot_be_whitened():
     with pytest.raises(ValueError, match="all vectors are the same"):
         Whitening().fit(np.ones((5, 3)))
+    # Seven times a tenth is no sum that rounds to seven tenths.
+    with pytest.raises(ValueError, match="all vectors are the same"):
+        Whitening().fit(np.full((7, 3), [0.1, -0.7, 1e5]))
 
 
 def test_fewer_vectors_than_dimensions_give_as_many_directions_as_there_are():

@@ -33,7 +33,8 @@ class NeighbourSmoothing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         s_t(x) = \frac{1}{|N(x)|} \sum_{j \in N(x)} s_{t-1}(x_j) .
 
     The neighbours stay the same; only what is averaged changes. What a row has alone averages out,
-    what a neighbourhood shares stays, so that groups get narrower and the gaps between them wider.
+    what a neighbourhood shares stays, so that K-means can follow groups that are long or bent.
+    Round groups of equal width, which are K-means' own model, it finds no better.
 
     Parameters
     ----------

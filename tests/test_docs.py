@@ -48,10 +48,14 @@ ROAD = (
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
+    "neighbour_smoothing",
     "density",
-    *("partitions", "clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
+    *("partitions", "clusters", "nested_clusters"),
+    *("count_criteria", "cluster_count"),
+    *("recommender", "recommend", "cluster_metrics"),
+    *("cluster_names", "cluster_cards"),
     *("ranking_metrics", "sequence", "new_items", "adapting"),
-    *("plots", "report", "storage", "pipeline", "exercises"),
+    *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 

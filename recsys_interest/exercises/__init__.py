@@ -3,7 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers).
+(training the language model), 05 (user profiles), 06 (interest tiers), 10 (choosing and naming
+clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -26,6 +27,12 @@ from recsys_interest.exercises.chapter_06 import (
     check_entropy,
     check_weighted_kappa,
 )
+from recsys_interest.exercises.chapter_10 import (
+    check_distinctive,
+    check_intruder,
+    check_lift,
+    check_smooth,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
@@ -35,9 +42,12 @@ __all__ = [
     "check_contrastive_loss",
     "check_cross_entropy",
     "check_decay",
+    "check_distinctive",
     "check_entropy",
     "check_future_share",
     "check_gini",
+    "check_intruder",
+    "check_lift",
     "check_masked_loss",
     "check_mean_pool",
     "check_medoid",
@@ -47,6 +57,7 @@ __all__ = [
     "check_ppmi",
     "check_profile",
     "check_ridge",
+    "check_smooth",
     "check_tfidf",
     "check_top_k",
     "check_weighted_kappa",

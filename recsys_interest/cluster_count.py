@@ -28,14 +28,12 @@ from recsys_interest.checks import check_count, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.count_criteria import (
     SUBSAMPLE,
-    Labeller,
+    Comparison,
     first_large_gap,
-    gap_statistic,
     reference_rows,
-    resampled_agreement,
-    silhouette,
     subsamples,
 )
+from recsys_interest.partitions import count_different
 from recsys_interest.reproducible import check_part, content_order, seeded_clone
 from recsys_interest.vectors import unit_rows
 
@@ -48,7 +46,13 @@ CRITERIA = ("silhouette", "gap", "bic", "stability", "density")
 MOST_CLUSTERS = 30
 DIRECTIONS = 20
 SAME_DIGITS = 6  # unit vectors in single precision that agree so far are the same interest
-COLUMNS = ("silhouette", "gap", "gap_error", "bic", "stability", "stability_error")
+COLUMNS = {
+    "silhouette": ["silhouette"],
+    "gap": ["gap", "gap_error"],
+    "bic": ["bic"],
+    "stability": ["stability", "stability_error"],
+    "density": [],
+}
 _KINDS = {
     "estimator": ("a clusterer", "fit_predict", "sklearn.cluster.KMeans()"),
     "reducer": ("a transformer", "fit_transform", "sklearn.decomposition.PCA(20)"),
@@ -104,8 +108,9 @@ def choose_k(
     mixture: Any = None,
     density: Any = None,
     rule: str = "silhouette",
-    n_references: int = 10,
-    n_resamples: int = 10,
+    criteria: Iterable[str] = CRITERIA,
+    n_references: int = 5,
+    n_resamples: int = 6,
     max_users: int = 2000,
     random_state: Any = 0,
 ) -> ClusterCount:
@@ -129,18 +134,21 @@ def choose_k(
         The numbers to try; by default 1 to 30, or to half the number of different directions.
     estimator : scikit-learn clusterer, mixture or pipeline, optional
         With a parameter `n_clusters` or `n_components`, which is set to every k. Default:
-        ``KMeans(n_init=3)``.
+        ``KMeans(n_init=10)``: with fewer starts a worse optimum at one k decides.
     reducer : scikit-learn transformer, optional
-        Applied to the unit rows, once. Default: 20 principal components, scaled to length one.
+        Applied to the unit rows, once. Default: the first 20 principal components, scaled to length
+        one; of 20 features or fewer all components, not scaled.
     mixture : GaussianMixture, optional
-        Whose BIC is computed. Default: one spherical variance per component.
+        Whose BIC is computed. Default: a diagonal covariance per component.
     density : scikit-learn clusterer, optional
         Finds its own number, −1 is noise. Default: HDBSCAN, clusters of at least 1 % of the users.
     rule : {"silhouette", "gap", "bic", "stability", "density"}, default "silhouette"
-        Whose choice is recommended. If it chose none, the silhouette's is.
-    n_references : int, default 10
+        Whose choice is recommended. If it chose none, that of the first of the others that did.
+    criteria : iterable of str, default all five
+        Which to compute: the silhouette alone takes a sixth of the time.
+    n_references : int, default 5
         Data sets without clusters, for the gap.
-    n_resamples : int, default 10
+    n_resamples : int, default 6
         Random samples, for the stability.
     max_users : int, default 2000
         Of more users so many are drawn at random: the silhouette needs all pairs.
@@ -178,45 +186,54 @@ def choose_k(
     >>> choice.clusterer.fit(rows).n_clusters_
     4
     """
-    if rule not in CRITERIA:
-        raise ValueError(f"rule must be one of {shown(CRITERIA, len(CRITERIA))}, got {rule!r}")
+    wanted = _checked_criteria(criteria, rule)
     counts = {"n_references": n_references, "n_resamples": n_resamples, "max_users": max_users}
     for name, number in counts.items():
         check_count(number, name, least=2)
     rng = check_random_state(random_state)
     unit = _drawn(_directions(vectors), max_users, rng)
-    different = len(np.unique(np.round(unit, SAME_DIGITS), axis=0))
-    ks = _checked_ks(k_values, different)
+    ks, different = _checked_ks(k_values, unit)
     given = _parts(unit, different, estimator, reducer, mixture, density)
     seed = int(rng.randint(2**31))
     parts = {name: seeded_clone(part, seed) for name, part in given.items()}
     size_name = _size_name(parts["estimator"])
     if different == 1:
-        table, noise_share = _as_table([{} for _ in ks], ks), np.nan
-        chosen = _as_choices(dict.fromkeys(CRITERIA, (1, False, "all users have one direction")))
+        table = _as_table([{} for _ in ks], ks, wanted)
+        everyone = (1, False, "all users have one direction")
+        chosen, noise_share = _as_choices(dict.fromkeys(wanted, everyone)), np.nan
     else:
         with threadpool_limits(limits=1, user_api="openmp"), warnings.catch_warnings():
             # Fewer clusters than asked for: the scores say what they are worth.
             warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
             rows = np.asarray(parts["reducer"].fit_transform(unit), dtype=np.float64)
-            references = reference_rows(rows, n_references, rng)
-            # A sample may hold fewer than k different directions: then there is no stability.
-            samples = subsamples(len(rows), n_resamples, rng)
+            comparison = Comparison(
+                rows,
+                mixture=parts["mixture"],
+                references=reference_rows(rows, n_references, rng),
+                samples=subsamples(len(rows), n_resamples, rng),
+                # A sample may hold fewer than k different directions: then there is no stability.
+                most_stable=int(SUBSAMPLE * different) - 1,
+                wanted=wanted,
+            )
             label = partial(_labels, parts["estimator"], size_name)
-            scores = [
-                _scores(rows, partial(label, k), references)
-                | _stability(k, rows, partial(label, k), samples, int(SUBSAMPLE * different) - 1)
-                | {"bic": _bic(parts["mixture"], k, rows)}
-                for k in ks
-            ]
-            dense = np.asarray(parts["density"].fit_predict(rows))
-        table, noise_share = _as_table(scores, ks), float(np.mean(dense < 0))
-        chosen = _chosen(table, len(np.unique(dense[dense >= 0])), noise_share)
-    k = int(chosen.loc[[rule, "silhouette", "bic"], "k"].dropna().iloc[0])
+            table = _as_table([comparison.scores(k, partial(label, k)) for k in ks], ks, wanted)
+            dense = parts["density"].fit_predict(rows) if "density" in wanted else None
+        chosen, noise_share = _chosen(table, dense)
+    k = int(chosen.loc[[rule, *wanted], "k"].dropna().iloc[0])
     best = clone(parts["estimator"]).set_params(**{size_name: k})
     # One direction has no principal components.
     clusterer = InterestClusterer(best, None if different == 1 else clone(parts["reducer"]))
     return ClusterCount(table, chosen, rule, k, noise_share, len(unit), clusterer)
+
+
+def _checked_criteria(criteria: Iterable[str], rule: str) -> list[str]:
+    given = [criteria] if isinstance(criteria, str) else list(criteria)
+    unknown = [name for name in given if name not in CRITERIA]
+    if unknown or not given:
+        raise ValueError(f"criteria must be some of {shown(CRITERIA, 5)}, got {shown(unknown)}")
+    if rule not in given:
+        raise ValueError(f"rule must be one of the criteria {shown(given, 5)}, got {rule!r}")
+    return [name for name in CRITERIA if name in given]
 
 
 def _directions(vectors: object) -> Array:
@@ -244,9 +261,11 @@ def _drawn(unit: Array, most: int, rng: np.random.RandomState) -> Array:
     return unit[np.sort(rng.choice(len(unit), most, replace=False))]
 
 
-def _checked_ks(k_values: Iterable[int] | None, different: int) -> list[int]:
+def _checked_ks(k_values: Iterable[int] | None, unit: Array) -> tuple[list[int], int]:
+    """Return the numbers to try, and how many directions there are, or twice the last number."""
     if k_values is None:
-        return list(range(1, min(MOST_CLUSTERS, max(1, different // 2)) + 1))
+        different = count_different(unit, 2 * MOST_CLUSTERS)
+        return list(range(1, min(MOST_CLUSTERS, max(1, different // 2)) + 1)), different
     if not isinstance(k_values, Iterable):
         raise TypeError(
             f"k_values must be several whole numbers, such as range(1, 31), got {k_values!r}"
@@ -254,25 +273,28 @@ def _checked_ks(k_values: Iterable[int] | None, different: int) -> list[int]:
     ks = sorted({check_count(k, "k_values") for k in k_values})
     if not ks:
         raise ValueError("k_values is empty; for example range(1, 31)")
+    different = count_different(unit, 2 * max(ks[-1], MOST_CLUSTERS))
     beyond = [k for k in ks if k > different]
     if beyond:
         raise ValueError(
             f"k_values holds {shown(beyond)}, more than the {different} different direction(s) of "
             f"the users; use {different} at most"
         )
-    return ks
+    return ks, different
 
 
 def _parts(
     unit: Array, different: int, estimator: Any, reducer: Any, mixture: Any, density: Any
 ) -> dict[str, Any]:
     """Return what the caller put in, checked, and the defaults for the rest."""
+    many = unit.shape[1] > DIRECTIONS
     n_directions = min(DIRECTIONS, unit.shape[1], max(1, different - 1))
     least = max(2, min(5, len(unit) // 2), len(unit) // 100)
+    principal = PCA(n_directions)
     parts = {
-        "estimator": KMeans(n_init=3),
-        "reducer": make_pipeline(PCA(n_directions), Normalizer()),
-        "mixture": GaussianMixture(covariance_type="spherical", max_iter=1000),
+        "estimator": KMeans(n_init=10),
+        "reducer": make_pipeline(principal, Normalizer()) if many else principal,
+        "mixture": GaussianMixture(covariance_type="diag", max_iter=1000),
         "density": HDBSCAN(min_cluster_size=least, copy=True),
     }
     given = {"estimator": estimator, "reducer": reducer, "mixture": mixture, "density": density}
@@ -302,43 +324,29 @@ def _labels(model: Any, size_name: str, k: int, rows: Array) -> Array:
     return np.asarray(clone(model).set_params(**{size_name: k}).fit_predict(rows))
 
 
-def _scores(rows: Array, label: Labeller, references: list[Array]) -> dict[str, float]:
-    labels = label(rows)
-    gap, gap_error = gap_statistic(rows, references, label, labels)
-    return {"silhouette": silhouette(rows, labels), "gap": gap, "gap_error": gap_error}
+def _as_table(scores: list[dict[str, float]], ks: list[int], wanted: list[str]) -> pd.DataFrame:
+    columns = [column for name in wanted for column in COLUMNS[name]]
+    return pd.DataFrame(scores, pd.Index(ks, name="k"), columns, dtype=np.float64)
 
 
-def _stability(
-    k: int, rows: Array, label: Labeller, samples: list[Array], most: int
-) -> dict[str, float]:
-    if not 1 < k <= most:  # one cluster is the same in every sample, whatever the users
-        return {}
-    stability, error = resampled_agreement(rows, samples, label)
-    return {"stability": stability, "stability_error": error}
-
-
-def _bic(mixture: Any, k: int, rows: Array) -> float:
-    return float(clone(mixture).set_params(n_components=k).fit(rows).bic(rows))
-
-
-def _as_table(scores: list[dict[str, float]], ks: list[int]) -> pd.DataFrame:
-    return pd.DataFrame(scores, pd.Index(ks, name="k"), list(COLUMNS), dtype=np.float64)
-
-
-def _chosen(table: pd.DataFrame, n_dense: int, noise_share: float) -> pd.DataFrame:
-    """Return the choice of every criterion; of equal scores the smaller k."""
+def _chosen(table: pd.DataFrame, dense: Array | None) -> tuple[pd.DataFrame, float]:
+    """Return the choice of every criterion, of equal scores the smaller k, and the noise share."""
     ks = table.index.to_numpy()
-    gap, gap_error = table["gap"].to_numpy(), table["gap_error"].to_numpy()
-    choices = {
-        "silhouette": (_first_best(table["silhouette"]), "largest"),
-        "gap": (first_large_gap(ks, gap, gap_error), "first not below the next by more than s"),
-        "bic": (_first_best(-table["bic"]), "lowest"),
-        "stability": (_first_best(table["stability"]), "largest"),
-    }
     last = int(ks[-1])
-    rows = {name: (k, k is None or k == last, how) for name, (k, how) in choices.items()}
-    left_out = "no cluster" if n_dense == 0 else f"leaves out {noise_share:.0%} of the users"
-    return _as_choices(rows | {"density": (n_dense or None, False, left_out)})
+    rows: dict[str, tuple[int | None, bool, str]] = {}
+    for name, how in (("silhouette", "largest"), ("bic", "lowest"), ("stability", "largest")):
+        if name in table:
+            k = _first_best(-table[name] if how == "lowest" else table[name])
+            rows[name] = (k, k is None or k == last, how)
+    if "gap" in table:
+        k = first_large_gap(ks, table["gap"].to_numpy(), table["gap_error"].to_numpy())
+        rows["gap"] = (k, k is None, "first not below the next by more than its error")
+    noise_share = np.nan
+    if dense is not None:
+        found, noise_share = len(np.unique(dense[dense >= 0])), float(np.mean(dense < 0))
+        left_out = f"leaves out {noise_share:.0%} of the users" if found else "no cluster"
+        rows["density"] = (found or None, False, left_out)
+    return _as_choices({name: rows[name] for name in CRITERIA if name in rows}), noise_share
 
 
 def _as_choices(rows: dict[str, tuple[int | None, bool, str]]) -> pd.DataFrame:

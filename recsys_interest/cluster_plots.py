@@ -39,12 +39,13 @@ def plot_cluster_count(
         What `choose_k` returned.
     planted : int, optional
         The true number, where it is known; drawn as a dotted line.
-    axes : array of four Axes, optional
-        Where to draw; two rows of two in a new figure by default.
+    axes : array of Axes, optional
+        Where to draw, one for each criterion that was computed (not the density method); a new
+        figure of two columns by default.
 
     Returns
     -------
-    ndarray of Axes, shape (4,)
+    ndarray of Axes
         The axes drawn on: silhouette, gap, BIC, stability. A bar is one standard error; the diamond
         is what the criterion chose, and the panel of the recommended one has its title in bold.
 
@@ -53,7 +54,7 @@ def plot_cluster_count(
     TypeError
         If `choice` is not a ClusterCount or `planted` not a whole number.
     ValueError
-        If there are not four axes.
+        If the number of axes is another one, or nothing but the density method was computed.
 
     Notes
     -----
@@ -75,10 +76,11 @@ def plot_cluster_count(
         raise TypeError(f"choice must be what choose_k returned, a ClusterCount, got {kind}")
     if planted is not None:
         check_count(planted, "planted")
-    panels = np.ravel(_new_axes() if axes is None else axes)
-    if len(panels) != len(_PANELS):
-        raise ValueError(f"axes must be {len(_PANELS)}, one for each criterion, got {len(panels)}")
-    for ax, (criterion, (column, error, title)) in zip(panels, _PANELS.items(), strict=True):
+    drawn = {name: how for name, how in _PANELS.items() if name in choice.table}
+    panels = np.ravel(_new_axes(len(drawn)) if axes is None else axes)
+    if not drawn or len(panels) != len(drawn):
+        raise ValueError(f"axes must be {len(drawn)}, one for each criterion, got {len(panels)}")
+    for ax, (criterion, (column, error, title)) in zip(panels, drawn.items(), strict=True):
         k = choice.chosen.loc[criterion, "k"]
         _draw(ax, choice.table, column, error, None if pd.isna(k) else int(k))
         if planted is not None:
@@ -90,10 +92,16 @@ def plot_cluster_count(
     return panels
 
 
-def _new_axes() -> Any:
+def _new_axes(number: int) -> Any:
     import matplotlib.pyplot as plt
 
-    return plt.subplots(2, 2, figsize=(9, 5.6), sharex=True, layout="constrained")[1]
+    if number < 2:
+        return plt.subplots(number or 1, figsize=(6, 3.4), layout="constrained")[1]
+    rows = (number + 1) // 2
+    figure, axes = plt.subplots(rows, 2, figsize=(9, 2.8 * rows), sharex=True, layout="constrained")
+    for ax in np.ravel(axes)[number:]:
+        figure.delaxes(ax)
+    return np.ravel(axes)[:number]
 
 
 def _draw(ax: Axes, table: pd.DataFrame, column: str, error: str | None, k: int | None) -> None:

@@ -6,13 +6,15 @@ Chapter: 09 (Gaussian mixtures), 10 (choosing and naming clusters).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-__all__ = ["first_large_gap", "gap_statistic", "largest_stable", "resampled_agreement"]
+__all__ = ["Comparison", "first_large_gap", "gap_statistic", "resampled_agreement"]
 
 Array = npt.NDArray[Any]
 #: Labels of some rows: the clusterer with its number of clusters already set.
@@ -150,14 +152,47 @@ def resampled_agreement(rows: Array, samples: list[Array], label: Labeller) -> t
     return mean, float(np.sqrt((m - 1) * np.mean(np.square(without - without.mean()))))
 
 
-def largest_stable(ks: Array, stability: Array, error: Array) -> int | None:
-    """Return the largest k whose stability is within one standard error of the best.
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What every number of clusters is scored on, the same rows, references and samples for all.
 
-    >>> largest_stable(np.array([2, 3, 4]), np.array([1.0, 0.95, 0.5]), np.full(3, 0.1))
-    3
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        What is clustered.
+    mixture : GaussianMixture
+        Whose BIC is computed.
+    references : list of ndarrays
+        See `reference_rows`.
+    samples : list of ndarrays
+        See `subsamples`.
+    most_stable : int
+        The largest number of clusters that a sample can hold.
+    wanted : list of str
+        Which criteria.
     """
-    if np.isnan(stability).all():
-        return None
-    best = int(np.nanargmax(stability))
-    slack = 0.0 if np.isnan(error[best]) else error[best]
-    return int(ks[stability >= stability[best] - slack].max())
+
+    rows: Array = field(kw_only=False)
+    mixture: Any
+    references: list[Array]
+    samples: list[Array]
+    most_stable: int
+    wanted: list[str]
+
+    def scores(self, k: int, label: Labeller) -> dict[str, float]:
+        """Return the scores of one number of clusters by name; what has no value is missing."""
+        found: dict[str, float] = {}
+        labels = label(self.rows) if {"silhouette", "gap"} & {*self.wanted} else np.empty(0)
+        if "silhouette" in self.wanted:
+            found["silhouette"] = silhouette(self.rows, labels)
+        if "gap" in self.wanted:
+            gap = gap_statistic(self.rows, self.references, label, labels)
+            found["gap"], found["gap_error"] = gap
+        if "bic" in self.wanted:
+            mixture = clone(self.mixture).set_params(n_components=k)
+            found["bic"] = float(mixture.fit(self.rows).bic(self.rows))
+        # One cluster is the same in every sample, whatever the users.
+        if "stability" in self.wanted and 1 < k <= self.most_stable:
+            stability = resampled_agreement(self.rows, self.samples, label)
+            found["stability"], found["stability_error"] = stability
+        return found

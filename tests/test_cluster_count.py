@@ -56,10 +56,12 @@ def test_every_criterion_finds_clusters_that_are_far_apart(k):
 
 
 def test_the_gap_rule_stops_early_where_halving_gains_no_more_than_in_a_box():
-    # Six clusters at equal distances: cutting them in two is worth less than cutting a box in two.
-    choice = choose_k(planted(6), range(1, 9), **FEW)
-    assert choice.chosen["k"].to_dict() == {**dict.fromkeys(CRITERIA, 6), "gap": 1}
-    assert choice.table["gap"].diff().idxmax() == 6
+    # Ten clusters at equal distances: cutting them in two is worth no more than cutting a box.
+    reducer = make_pipeline(PCA(9), Normalizer())
+    choice = choose_k(planted(10), range(1, 13), reducer=reducer, **FEW)
+    assert choice.chosen.loc["gap", "k"] == 1
+    assert choice.chosen.loc[["silhouette", "stability"], "k"].tolist() == [10, 10]
+    assert choice.table["gap"].idxmax() == 10
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,25 @@ def test_the_rule_decides_and_falls_back():
     assert pd.isna(nothing.chosen.loc["density", "k"])
     assert nothing.noise_share == 1
     assert nothing.k == nothing.chosen.loc["silhouette", "k"]
+
+
+def test_criteria_that_are_not_wanted_are_not_computed():
+    rows = planted(3)
+    whole = choose_k(rows, range(1, 6), **FEW)
+    one = choose_k(rows, range(1, 6), criteria=["silhouette"], mixture=Refuses(), **FEW)
+    assert one.table.columns.tolist() == one.chosen.index.tolist() == ["silhouette"]
+    pd.testing.assert_series_equal(one.table["silhouette"], whole.table["silhouette"])
+    assert one.k == whole.k
+    assert np.isnan(one.noise_share)
+    two = choose_k(rows, range(1, 6), criteria=["density", "bic"], rule="density", **FEW)
+    assert two.chosen.index.tolist() == ["bic", "density"]
+    axes = plot_cluster_count(one, axes=Figure().subplots())
+    assert axes[0].get_title() == "Silhouette: the largest (3)"
+
+
+class Refuses(GaussianMixture):
+    def fit(self, X, y=None):
+        raise AssertionError("not wanted")
 
 
 def test_a_choice_at_the_edge_says_so():
@@ -293,7 +314,10 @@ def test_missing_and_infinite_values_name_the_user(bad):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"rule": "elbow"}, ValueError, "rule must be one of 'silhouette'.*got 'elbow'"),
+        ({"rule": "elbow"}, ValueError, "rule must be one of the criteria 'silh.*got 'elbow'"),
+        ({"criteria": ["gap"]}, ValueError, "rule must be one of the criteria 'gap', got 'silh"),
+        ({"criteria": "elbow"}, ValueError, "criteria must be some of 'silhouette'.*got 'elbow'"),
+        ({"criteria": []}, ValueError, "criteria must be some of"),
         ({"k_values": []}, ValueError, "k_values is empty"),
         ({"k_values": [0, 2]}, ValueError, "k_values must be at least 1, got 0"),
         ({"k_values": [2.5]}, TypeError, "k_values must be a whole number, got 2.5"),
@@ -359,5 +383,8 @@ def test_what_cannot_be_drawn_is_named():
         plot_cluster_count(choice.table)
     with pytest.raises(ValueError, match="axes must be 4"):
         plot_cluster_count(choice, axes=Figure().subplots(2))
+    only = choose_k(planted(2), [1, 2], criteria="density", rule="density")
+    with pytest.raises(ValueError, match="axes must be 0"):
+        plot_cluster_count(only)
     with pytest.raises(TypeError, match="planted must be a whole number"):
         plot_cluster_count(choice, planted=2.5)

@@ -49,7 +49,7 @@ ROAD = (
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
     "neighbour_smoothing",
-    "density",
+    *("density", "consensus", "look_alike"),
     *("partitions", "clusters", "nested_clusters"),
     *("count_criteria", "cluster_count"),
     *("recommender", "recommend", "cluster_metrics"),

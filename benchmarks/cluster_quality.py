@@ -20,6 +20,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,11 @@ def labelled(name: str, n: int | None = None) -> tuple[pd.Series, np.ndarray]:
     return texts, pd.factorize(items["category"].loc[texts.index], sort=True)[0]
 
 
+def labels_of(model: InterestClusterer, rows: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return the clusters that a model finds with a seed."""
+    return model.set_params(random_state=seed).fit(rows).labels_
+
+
 def steps(vectors: pd.DataFrame, joined: pd.DataFrame, k: int) -> dict[str, tuple[Any, Any]]:
     """Return K-means, the recipe, and what lies between, each with its vectors."""
     means = KMeans(k, n_init=10)
@@ -119,7 +125,9 @@ def topics(texts: pd.Series, vectors: pd.DataFrame, nr_topics: int | None = None
     return np.asarray(found)
 
 
-def measured(name: str, texts: pd.Series, truth: np.ndarray, vectors: pd.DataFrame) -> dict:
+def measured(
+    name: str, texts: pd.Series, truth: np.ndarray, vectors: pd.DataFrame
+) -> dict[str, float]:
     """Print one set's table and return its figures."""
     k = len(np.unique(truth))
     print(f"\n{name}: {len(texts):,} texts, {k} classes{'ACC':>12}{'NMI':>7}{'seconds':>9}")
@@ -127,16 +135,15 @@ def measured(name: str, texts: pd.Series, truth: np.ndarray, vectors: pd.DataFra
     joined = join_words(vectors, texts)
     print(f"{'(words)':<40}{time.perf_counter() - start:>23.0f}")
     runs: dict[str, Callable[[int], np.ndarray]] = {
-        step: lambda seed, model=model, rows=rows: (
-            model.set_params(random_state=seed).fit(rows).labels_
-        )
+        step: partial(labels_of, model, rows)
         for step, (model, rows) in steps(vectors, joined, k).items()
     }
     if importlib.util.find_spec("bertopic") is None:
         print("bertopic is missing: pip install -c constraints.txt -e '.[topics]'")
     elif name in LOOKED_AT:
-        runs["bertopic"] = lambda seed: topics(texts, vectors)
-        runs["bertopic, told k"] = lambda seed: topics(texts, vectors, nr_topics=k + 1)
+        # It takes no seed; its defaults differ from run to run.
+        runs["bertopic"] = lambda _: topics(texts, vectors)
+        runs["bertopic told k"] = lambda _: topics(texts, vectors, nr_topics=k + 1)
     figures: dict[str, float] = {}
     for step, run_once in runs.items():
         start = time.perf_counter()
@@ -145,7 +152,7 @@ def measured(name: str, texts: pd.Series, truth: np.ndarray, vectors: pd.DataFra
         spread = " ".join(f"{acc:.3f}" for acc in found[:, 0])
         acc, nmi = found.mean(axis=0)
         print(f"{step:<24}{spread:<22}{acc:>6.3f}{nmi:>7.3f}{seconds:>9.0f}", flush=True)
-        key = step.replace(",", "").replace(" ", "_")
+        key = step.replace(" ", "_")
         figures |= {f"acc_{key}_{name}": round(acc, 4), f"nmi_{key}_{name}": round(nmi, 4)}
     return figures
 

@@ -142,7 +142,8 @@ class IterativeClassification(ClusterMixin, BaseEstimator):  # type: ignore[misc
             self.random_state,
         )
         labels = _without_gaps(np.asarray(self.initial_.fit_predict(rows)))
-        self.n_rounds_, self.moved_ = 0, []
+        self.n_rounds_ = 0
+        self.moved_: list[float] = []
         if labels.max() < 1:  # one cluster, or noise only: nothing to tell apart
             self.classifier_: Any = DummyClassifier(strategy="most_frequent").fit(rows, labels)
         else:

@@ -64,10 +64,11 @@ def test_words_find_what_the_vectors_do_not_tell():
 
 def test_the_recipe_is_what_it_says():
     vectors, texts, truth = planted()
-    model = short_text_clusterer(3, n_neighbors=7, random_state=4)
+    model = short_text_clusterer(3, n_neighbors=7, n_components=5, random_state=4)
     assert isinstance(model.estimator, IterativeClassification)
     assert model.estimator.n_clusters == 3
-    assert model.reducer.n_neighbors == 7
+    assert model.reducer[0].n_neighbors == 7
+    assert model.reducer[1].n_components == 5
     assert model.random_state == 4
     labels = model.fit(join_words(vectors, texts, **SETTINGS)).labels_
     assert adjusted_rand_score(truth, labels) > 0.9
@@ -83,7 +84,7 @@ def test_rows_in_any_order_and_columns_of_any_name():
 
 
 def test_chinese_words():
-    ids = [f"t{i}" for i in range(12)]
+    ids = [f"t{i:02d}" for i in range(12)]
     texts = pd.Series(["我爱围棋"] * 6 + ["我吃苹果"] * 6, index=ids)
     vectors = pd.DataFrame(np.ones((12, 2)), index=ids)
     joined = join_words(vectors, texts, n_components=9, min_texts=3, max_share=0.5)

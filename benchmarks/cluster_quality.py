@@ -202,7 +202,8 @@ def run() -> dict[str, float]:
         texts, truth = labelled(name, 5000 if name == "thucnews" else None)
         start = time.perf_counter()
         vectors = pd.DataFrame(
-            np.asarray(TextEncoder(progress=False).transform(texts)), index=texts.index
+            np.asarray(TextEncoder(dtype="auto", progress=False).transform(texts)),
+            index=texts.index,
         )
         print(f"\n{name}: encoded in {time.perf_counter() - start:.0f} s")
         figures |= measured(name, texts, truth, vectors)

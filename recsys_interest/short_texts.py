@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
 
 from recsys_interest.checks import check_count, shown
 from recsys_interest.clusters import InterestClusterer
@@ -122,9 +123,9 @@ def short_text_clusterer(
 ) -> InterestClusterer:
     """Return the clusterer that was best on labelled short texts.
 
-    Every vector is averaged twice over its neighbours and reduced by principal components, K-means
-    makes a start, and a classifier trained on the typical rows of each cluster places all rows anew
-    until they stay.
+    Every vector is averaged twice over its neighbours, reduced by principal components and scaled
+    to length one again. K-means makes a start, and a classifier trained on the typical rows of each
+    cluster places all rows anew until they stay.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def short_text_clusterer(
     """
     return InterestClusterer(
         IterativeClassification(n_clusters),
-        make_pipeline(NeighbourSmoothing(n_neighbors), PCA(n_components)),
+        make_pipeline(NeighbourSmoothing(n_neighbors), PCA(n_components), Normalizer()),
         random_state=random_state,
     )
 

@@ -3,7 +3,7 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers).
+(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -26,6 +26,11 @@ from recsys_interest.exercises.chapter_06 import (
     check_entropy,
     check_weighted_kappa,
 )
+from recsys_interest.exercises.chapter_07 import (
+    check_start_weights,
+    check_update,
+    check_within,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
@@ -47,8 +52,11 @@ __all__ = [
     "check_ppmi",
     "check_profile",
     "check_ridge",
+    "check_start_weights",
     "check_tfidf",
     "check_top_k",
+    "check_update",
     "check_weighted_kappa",
     "check_whiten",
+    "check_within",
 ]

@@ -49,12 +49,20 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
+from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
 from .clusters import InterestClusterer as InterestClusterer
+from .consensus import consensus_clusters as consensus_clusters
+from .look_alike import look_alike_lift as look_alike_lift, look_alikes as look_alikes
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
+from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
+from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
+from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards
+from .cluster_cards import cluster_cards as cluster_cards
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
 from .sequence import GRURecommender as GRURecommender
@@ -62,6 +70,8 @@ from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
+from .plots import plot_k_distances as plot_k_distances
+from .cluster_plots import plot_cluster_count as plot_cluster_count
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from recsys_interest.checks import shown, valid_text
 from recsys_interest.vectors import check_vectors, unit_rows
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
     from matplotlib.text import Text
 
-__all__ = ["CLUSTER_COLOURS", "map_positions", "plot_interest_map", "plot_intervals"]
+__all__ = [
+    "CLUSTER_COLOURS",
+    "map_positions",
+    "plot_interest_map",
+    "plot_intervals",
+    "plot_k_distances",
+]
 
 #: Six colours that people with any colour vision can tell apart (Okabe and Ito, 2008; without their
 #: yellow, which vanishes on white, and their black), and a purple and a grey.
@@ -222,6 +229,55 @@ def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = No
     ax.grid(axis="x", color="#DDDDDD")
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def plot_k_distances(
+    distances: ArrayLike, eps: float | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the k-distance curve and, at a radius `eps`, the share of core points it makes.
+
+    Parameters
+    ----------
+    distances : array of shape (n,)
+        Ascending, from `k_distances`.
+    eps : float, optional
+        The radius to mark, for example `knee_eps`.
+    ax : Axes, optional
+        Where to draw; the current axes by default.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the distances do not ascend.
+
+    Notes
+    -----
+    Chapter 08, "Hierarchical and density clustering".
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = plot_k_distances([1.0, 1.0, 2.0, 9.0], 2.0, ax=Figure().subplots())
+    >>> ax.texts[0].get_text()
+    'eps = 2: 75% core points'
+    """
+    curve = np.asarray(distances, dtype=np.float64)
+    if curve.ndim != 1 or not len(curve) or np.isnan(curve).any() or (np.diff(curve) < 0).any():
+        raise ValueError("distances must be ascending, from k_distances")
+    ax = ax or _current_axes()
+    ax.plot(np.arange(1, len(curve) + 1) / len(curve), curve, color=CLUSTER_COLOURS[0])
+    if eps is not None:
+        ax.axhline(eps, color=CLUSTER_COLOURS[4], linestyle="--", linewidth=1.2)
+        says = f"eps = {eps:.3g}: {(curve <= eps).mean():.0%} core points"
+        ax.annotate(says, (0, eps), (4, 4), textcoords="offset points", color=_INK)
+    ax.set(xlabel="share of the points", ylabel="distance to the k-th nearest", xlim=(0, 1))
+    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 

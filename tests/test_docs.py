@@ -48,9 +48,14 @@ ROAD = (
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
     "stability",
-    *("partitions", "clusters", "nested_clusters", "recommender", "recommend", "cluster_metrics"),
+    "neighbour_smoothing",
+    *("density", "consensus", "look_alike"),
+    *("partitions", "clusters", "nested_clusters"),
+    *("count_criteria", "cluster_count"),
+    *("recommender", "recommend", "cluster_metrics"),
+    *("cluster_names", "cluster_cards"),
     *("ranking_metrics", "sequence", "new_items", "adapting"),
-    *("plots", "report", "storage", "pipeline", "exercises"),
+    *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 

@@ -3,7 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means).
+(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 10 (choosing
+and naming clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -31,6 +32,12 @@ from recsys_interest.exercises.chapter_07 import (
     check_update,
     check_within,
 )
+from recsys_interest.exercises.chapter_10 import (
+    check_distinctive,
+    check_intruder,
+    check_lift,
+    check_smooth,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
@@ -40,9 +47,12 @@ __all__ = [
     "check_contrastive_loss",
     "check_cross_entropy",
     "check_decay",
+    "check_distinctive",
     "check_entropy",
     "check_future_share",
     "check_gini",
+    "check_intruder",
+    "check_lift",
     "check_masked_loss",
     "check_mean_pool",
     "check_medoid",
@@ -52,6 +62,7 @@ __all__ = [
     "check_ppmi",
     "check_profile",
     "check_ridge",
+    "check_smooth",
     "check_start_weights",
     "check_tfidf",
     "check_top_k",

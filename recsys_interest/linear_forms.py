@@ -120,7 +120,7 @@ def dense_form(gram: Doubles, text: Doubles, l2: float, text_weight: float) -> D
     --------
     >>> gram = np.array([[1.0, 0.0], [0.0, 0.0]])
     >>> dense_form(gram, np.array([[1.0], [1.0]]), 1.0, 1.0).weights.round(2).tolist()
-    [[0.0, 0.5], [0.33, 0.0]]
+    [[0.0, 0.33], [0.5, 0.0]]
     """
     whole = gram.copy()
     if text_weight:
@@ -152,7 +152,7 @@ def low_rank_form(
     >>> likes = sparse.csr_array([[1.0, 0.0]])
     >>> form = low_rank_form(likes, np.array([[1.0], [1.0]]), 1.0, 1.0, 2, 0)
     >>> (form.left @ form.right.T - np.diag(form.own)).round(2).tolist()
-    [[0.0, 0.5], [0.33, 0.0]]
+    [[0.0, 0.33], [0.5, 0.0]]
     """
     texts = sparse.csr_array(np.sqrt(text_weight * l2) * text.T)
     both = sparse.vstack([likes, texts], format="csr") if text_weight else likes

@@ -50,10 +50,12 @@ from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as ti
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
 from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
+from .iterative_classification import IterativeClassification as IterativeClassification
 from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
 from .clusters import InterestClusterer as InterestClusterer
 from .consensus import consensus_clusters as consensus_clusters
 from .look_alike import look_alike_lift as look_alike_lift, look_alikes as look_alikes
+from .short_texts import join_words as join_words, short_text_clusterer as short_text_clusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender

@@ -4,7 +4,7 @@ One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
 (training the language model), 05 (user profiles), 06 (interest tiers), 08 (hierarchical and
-density clustering), 10 (choosing and naming clusters).
+density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -33,6 +33,11 @@ from recsys_interest.exercises.chapter_08 import (
     check_silhouette,
     check_ward_cost,
 )
+from recsys_interest.exercises.chapter_09 import (
+    check_m_step,
+    check_n_parameters,
+    check_responsibilities,
+)
 from recsys_interest.exercises.chapter_10 import (
     check_distinctive,
     check_intruder,
@@ -55,15 +60,18 @@ __all__ = [
     "check_gini",
     "check_intruder",
     "check_lift",
+    "check_m_step",
     "check_masked_loss",
     "check_mean_pool",
     "check_medoid",
     "check_merge",
+    "check_n_parameters",
     "check_near_duplicates",
     "check_newest_first",
     "check_ppmi",
     "check_profile",
     "check_reachability",
+    "check_responsibilities",
     "check_ridge",
     "check_silhouette",
     "check_smooth",

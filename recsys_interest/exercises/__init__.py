@@ -3,8 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers), 09 (Gaussian mixtures), 10
-(choosing and naming clusters).
+(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 09 (Gaussian
+mixtures), 10 (choosing and naming clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -26,6 +26,11 @@ from recsys_interest.exercises.chapter_06 import (
     check_cross_entropy,
     check_entropy,
     check_weighted_kappa,
+)
+from recsys_interest.exercises.chapter_07 import (
+    check_start_weights,
+    check_update,
+    check_within,
 )
 from recsys_interest.exercises.chapter_09 import (
     check_m_step,
@@ -66,8 +71,11 @@ __all__ = [
     "check_responsibilities",
     "check_ridge",
     "check_smooth",
+    "check_start_weights",
     "check_tfidf",
     "check_top_k",
+    "check_update",
     "check_weighted_kappa",
     "check_whiten",
+    "check_within",
 ]

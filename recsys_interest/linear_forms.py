@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
 from sklearn.utils.extmath import randomized_svd
 
 from recsys_interest.checks import check_positive, shown
@@ -29,7 +30,8 @@ __all__ = [
 ]
 
 _ROWS_AT_ONCE = 1024
-_KINDS = ("gram", "ridge", "smoothing", "neighbours")
+_KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
+_KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
 
 
 @dataclass
@@ -166,17 +168,20 @@ def low_rank_form(
 
 @dataclass(frozen=True)
 class ColdRule:
-    """How an item that nobody likes gets its column of weights.
+    r"""How an item that nobody likes gets its column of weights.
 
     Parameters
     ----------
-    kind : {"gram", "ridge", "smoothing", "neighbours"}
+    kind : {"gram", "ridge", "kernel", "smoothing", "neighbours"}
         ``"gram"`` leaves the column of the closed form. ``"ridge"`` is a ridge regression of the
-        columns of the liked items on their texts. ``"smoothing"`` is the mean of the columns of the
+        columns of the liked items on their texts. ``"kernel"`` is one with the kernel
+        :math:`e^{\gamma (\cos - 1)}`, which may bend, of columns that count the item itself as 1;
+        for the dense form only. ``"smoothing"`` is the mean of the columns of the
         liked items whose texts are nearest, each with its cosine as the weight; ``"neighbours"``
         are these cosines themselves, as in `TextKNNRecommender`.
     setting : float, default 0.0
-        The penalty of the ridge regression, above 0; or the number of nearest items.
+        The penalty of the ridge regression, or :math:`\gamma`, above 0; or the number of nearest
+        items.
 
     Raises
     ------
@@ -199,7 +204,7 @@ class ColdRule:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise ValueError(f"kind must be one of {shown(_KINDS)}, got {self.kind!r}")
-        if self.kind == "ridge":
+        if self.kind in ("ridge", "kernel"):
             check_positive(self.setting, "setting")
         elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
             raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
@@ -236,6 +241,8 @@ def with_cold(
         return form
     if rule.kind == "ridge":
         return form.replaced(cold, _ridge(form.columns(), text, cold, warm, rule.setting))
+    if rule.kind == "kernel":
+        return form.replaced(cold, _kernel(form.columns(), text, cold, warm, rule.setting))
     near = text_neighbours(text, warm, int(rule.setting))[np.flatnonzero(cold)]
     if rule.kind == "neighbours":
         return form.replaced(cold, near.toarray())
@@ -252,6 +259,19 @@ def _ridge(
     # (E'E + r)^-1 E' first: then the long table of columns is multiplied only once.
     to_cold = text[cold] @ np.linalg.solve(inner, rows.T)
     return to_cold @ columns[warm]
+
+
+def _kernel(
+    columns: Floats, text: Doubles, cold: NDArray[np.bool_], warm: NDArray[np.bool_], gamma: float
+) -> Floats:
+    known = text[warm]
+    inner = np.exp(gamma * (known @ known.T - 1.0))
+    inner[np.diag_indices(len(inner))] += _KERNEL_PENALTY
+    outer = np.exp(gamma * (known @ text[cold].T - 1.0))
+    shares = cho_solve(cho_factor(inner, lower=True, overwrite_a=True), outer, overwrite_b=True).T
+    out = shares @ columns[warm]
+    out[:, warm] += shares
+    return out
 
 
 def centred(vectors: Doubles, mean: Doubles) -> Doubles:

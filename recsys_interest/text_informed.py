@@ -50,7 +50,8 @@ class TextInformedRecommender(BehaviourRecommender):
     `fit`: :math:`\lambda`, then :math:`\tau`, zero unless NDCG@10 gains more than its standard
     error, then :math:`\lambda` once more; at last, by hiding all likes of some items, the rule that
     gives an item nobody likes its column of :math:`W` (`ColdRule`): the closed form itself, a ridge
-    regression of columns on texts, the mean column of the nearest texts, or their cosines.
+    regression of columns on texts, straight or bent, the mean column of the nearest texts, or
+    their cosines.
 
     Parameters
     ----------
@@ -234,7 +235,13 @@ class TextInformedRecommender(BehaviourRecommender):
         self.text_weight_ = search.text_weight(first) if given is None else float(given)
         again = self.l2 is None and given is None and self.text_weight_ > 0
         self.l2_ = search.penalty(first, self.text_weight_) if again else first
-        rules = [r for r in COLD_RULES if self.form_ == "dense" or r.kind != "neighbours"]
+        dense_only = () if self.form_ == "dense" else ("kernel", "neighbours")
+        rules = [r for r in COLD_RULES if r.kind not in dense_only]
+        if self.cold_rule is not None and self.cold_rule.kind in dense_only:
+            raise ValueError(
+                f"cold_rule {self.cold_rule.kind!r} needs the dense form, but the catalogue has "
+                f"{len(self.item_ids_)} items; raise max_dense_items or take 'ridge'"
+            )
         if self.cold_rule is None:
             self.cold_rule_ = search.cold_rule(self.l2_, self.text_weight_, rules)
         else:

@@ -28,6 +28,7 @@ _TEXT_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
 COLD_RULES = (
     ColdRule("gram"),
     *(ColdRule("ridge", penalty) for penalty in (1.0, 3.0, 10.0, 30.0)),
+    *(ColdRule("kernel", gamma) for gamma in (1.0, 2.0, 4.0)),
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )

@@ -158,6 +158,20 @@ def test_ridge_is_the_regression_of_columns_on_texts(world):
     np.testing.assert_array_equal(found.model_.weights.T[warm], columns[warm])
 
 
+def test_kernel_is_the_kernel_regression_of_whole_columns(world):
+    from sklearn.kernel_ridge import KernelRidge
+
+    log, items, vectors, _, cold = world
+    found = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("kernel", 2.0))
+    gram = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("gram"))
+    found, gram = (m.fit(log, items, vectors) for m in (found, gram))
+    whole, text = gram.model_.weights.T + np.eye(N_ITEMS), found.text_
+    warm = np.setdiff1d(np.arange(N_ITEMS), cold)
+    # Between unit vectors the squared distance is twice 1 - cos.
+    ridge = KernelRidge(alpha=0.3, kernel="rbf", gamma=1.0).fit(text[warm], whole[warm])
+    np.testing.assert_allclose(found.model_.weights.T[cold], ridge.predict(text[cold]), atol=1e-7)
+
+
 def test_smoothing_and_neighbours_by_hand():
     text = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6], [0.0, 0.0]])
     form = DenseForm(np.arange(25.0).reshape(5, 5))
@@ -272,6 +286,15 @@ def test_a_cold_rule_of_another_kind_is_named():
         ColdRule("magic")
     with pytest.raises(ValueError, match="setting must be"):
         ColdRule("smoothing", 0.5)
+    with pytest.raises(ValueError, match="setting must be a finite number above 0"):
+        ColdRule("kernel")
+
+
+@pytest.mark.parametrize("kind", ["kernel", "neighbours"])
+def test_rules_that_need_the_dense_form_say_so(world, kind):
+    rule = ColdRule(kind, 1)
+    with pytest.raises(ValueError, match=f"cold_rule '{kind}' needs the dense form"):
+        TextInformedRecommender(4.0, 0.5, cold_rule=rule, max_dense_items=5).fit(*world[:3])
 
 
 def test_vectors_are_needed(world):

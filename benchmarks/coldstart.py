@@ -4,7 +4,8 @@ The data of `python -m benchmarks recommend`; a fifth of the items, drawn at ran
 ratings and is all that can be recommended. Measured on every user with ratings on both sides. The
 text-informed model chooses its rule for new items inside `fit`, on the training ratings; ridge and
 smoothing have the setting that does best there; text k-NN the one that the test likes best, which
-flatters it. The cosine is that of the mean text vector of the language model; the others read the wider vectors.
+flatters it. The cosine is that of the mean text vector of the language model; the others read the
+wider vectors.
 """
 
 from __future__ import annotations

@@ -57,8 +57,10 @@ class ItemKNNRecommender(LinearRecommender):
 
     Notes
     -----
-    Deshpande and Karypis (2004), "Item-based top-N recommendation algorithms",
-    doi:10.1145/963770.963776. Chapter 12, "Measuring recommendations".
+    Sarwar et al. (2001), "Item-based collaborative filtering recommendation algorithms",
+    doi:10.1145/371920.372071, with likes in place of ratings. Other programs keep the neighbours of
+    the liked item instead of those of the item that is scored; with all neighbours the two are the
+    same. Chapter 12, "Measuring recommendations".
 
     Examples
     --------

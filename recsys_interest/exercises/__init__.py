@@ -3,8 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers), 10 (choosing and naming
-clusters).
+(training the language model), 05 (user profiles), 06 (interest tiers), 09 (Gaussian mixtures), 10
+(choosing and naming clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -27,6 +27,11 @@ from recsys_interest.exercises.chapter_06 import (
     check_entropy,
     check_weighted_kappa,
 )
+from recsys_interest.exercises.chapter_09 import (
+    check_m_step,
+    check_n_parameters,
+    check_responsibilities,
+)
 from recsys_interest.exercises.chapter_10 import (
     check_distinctive,
     check_intruder,
@@ -48,14 +53,17 @@ __all__ = [
     "check_gini",
     "check_intruder",
     "check_lift",
+    "check_m_step",
     "check_masked_loss",
     "check_mean_pool",
     "check_medoid",
     "check_merge",
+    "check_n_parameters",
     "check_near_duplicates",
     "check_newest_first",
     "check_ppmi",
     "check_profile",
+    "check_responsibilities",
     "check_ridge",
     "check_smooth",
     "check_tfidf",

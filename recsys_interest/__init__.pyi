@@ -61,6 +61,13 @@ from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
+from .ease import EaseRecommender as EaseRecommender
+from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender
+from .nearest_neighbours import TextKNNRecommender as TextKNNRecommender
+from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
+from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
+from .linear_forms import ColdRule as ColdRule
+from .text_informed import TextInformedRecommender as TextInformedRecommender
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
 from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards

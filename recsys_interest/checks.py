@@ -21,6 +21,7 @@ __all__ = [
     "canonical_ids",
     "check_count",
     "check_frame",
+    "check_positive",
     "check_same_ids",
     "is_missing",
     "plain",
@@ -255,6 +256,23 @@ def check_count(number: object, name: str, least: int = 1) -> int:
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return int(number)
+
+
+def check_positive(number: object, name: str, *, zero: bool = False) -> float:
+    """Return the number as a float, or say that it must be above 0 (or, with `zero`, not below).
+
+    >>> check_positive(-1, "l2")
+    Traceback (most recent call last):
+        ...
+    ValueError: l2 must be a finite number above 0, got -1
+    """
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, Real):
+        raise TypeError(f"{name} must be a number, got {number!r}")
+    value = float(number)
+    if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+        bound = "of at least 0" if zero else "above 0"
+        raise ValueError(f"{name} must be a finite number {bound}, got {number!r}")
+    return value
 
 
 def as_moment(value: object, name: str) -> pd.Timestamp:

@@ -96,6 +96,10 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     method leaves noise and draws clusters that are not round, and the other methods may draw a
     border elsewhere too.
 
+    For a million users hand in
+    ``MiniBatchKMeans(k, batch_size=8192, init_size=5000, n_init=3)``. Besides `X`, `fit` holds one
+    copy of it: the unit rows, sorted.
+
     Examples
     --------
     >>> import pandas as pd

@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_same_ids
+from recsys_interest.checks import check_positive, check_same_ids
+from recsys_interest.likes import likes_matrix
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommender import Floats, Positions, Recommender
-from recsys_interest.schema import event_strength
 from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["CosineRecommender", "PopularityRecommender"]
+__all__ = ["CosineRecommender", "PopularityRecommender", "made_fallback"]
 
 PAIRS_AT_ONCE = 8192  # user-item pairs whose vectors are held in float64 at one time
 
@@ -38,6 +38,9 @@ class PopularityRecommender(Recommender):
         Weights of the event kinds, see `event_strength`.
     neutral_rating : float, default 3.0
         The rating that says nothing either way.
+    last_days : float, optional
+        Count only the events of so many days before the last one, in days: what is popular now.
+        All events if not given.
 
     Attributes
     ----------
@@ -63,21 +66,26 @@ class PopularityRecommender(Recommender):
     source = "popularity"
 
     def __init__(
-        self, event_weights: Mapping[str, float] | None = None, neutral_rating: float = 3.0
+        self,
+        event_weights: Mapping[str, float] | None = None,
+        neutral_rating: float = 3.0,
+        *,
+        last_days: float | None = None,
     ) -> None:
         self.event_weights = event_weights
         self.neutral_rating = neutral_rating
+        self.last_days = last_days
 
     def _learn(
         self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
     ) -> None:
-        strength = event_strength(log, self.event_weights, self.neutral_rating)
-        table = log[["user_id", "item_id"]].assign(strength=strength)
-        # The sum of floats depends on their order, the list must not.
-        table = table.sort_values("strength", kind="stable")
-        total = table.groupby(["item_id", "user_id"], sort=False)["strength"].sum()
-        fans = (total > 0).groupby("item_id").sum()
-        self.popularity_ = fans.reindex(self.item_ids_, fill_value=0).astype(float)
+        if self.last_days is not None:
+            days = check_positive(self.last_days, "last_days")
+            log = log[log["timestamp"] > log["timestamp"].max() - pd.Timedelta(days=days)]
+        likes = likes_matrix(
+            log, self.user_ids_, self.item_ids_, self.event_weights, self.neutral_rating
+        )
+        self.popularity_ = pd.Series(likes.sum(axis=0), index=self.item_ids_)
 
     def _scores(self, users: Positions) -> Floats:
         return np.tile(self.popularity_.to_numpy(), (len(users), 1))
@@ -148,20 +156,11 @@ class CosineRecommender(Recommender):
         self.item_vectors_ = _unit(vectors.reindex(self.item_ids_, fill_value=0.0))
         self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
         self.profiler_.fit(log, vectors)
-        self.fallback_ = self._made_fallback().fit(log, items, item_vectors)
+        self.fallback_ = made_fallback(
+            self.fallback, self.profiler_.event_weights, self.profiler_.neutral_rating
+        ).fit(log, items, item_vectors)
         profiles = self.profiler_.profiles_
         self.user_vectors_ = _unit(profiles.reindex(self.user_ids_, fill_value=0.0))
-
-    def _made_fallback(self) -> Recommender:
-        if self.fallback is None:
-            return PopularityRecommender(
-                self.profiler_.event_weights, self.profiler_.neutral_rating
-            )
-        if not isinstance(self.fallback, Recommender):
-            kind = type(self.fallback).__name__
-            raise TypeError(f"fallback must be a Recommender, got {kind}")
-        made: Recommender = clone(self.fallback)
-        return made
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         has_profile: NDArray[np.bool_] = np.asarray(self.user_vectors_.any(axis=1))
@@ -183,6 +182,22 @@ class CosineRecommender(Recommender):
             left = self.user_vectors_[users[part]].astype(np.float64)
             exact[part] = np.vecdot(left, self.item_vectors_[items[part]].astype(np.float64))
         return exact
+
+
+def made_fallback(
+    fallback: Recommender | None, event_weights: Mapping[str, float] | None, neutral_rating: float
+) -> Recommender:
+    """Return an unfitted copy of the fallback; popularity with these weights if there is none.
+
+    >>> made_fallback(None, None, 2.5)
+    PopularityRecommender(neutral_rating=2.5)
+    """
+    if fallback is None:
+        return PopularityRecommender(event_weights, neutral_rating)
+    if not isinstance(fallback, Recommender):
+        raise TypeError(f"fallback must be a Recommender, got {type(fallback).__name__}")
+    made: Recommender = clone(fallback)
+    return made
 
 
 def _unit(vectors: pd.DataFrame) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
 from recsys_interest.schema import validate_events, validate_items
 
-__all__ = ["Floats", "Positions", "Recommender"]
+__all__ = ["Floats", "Positions", "Recommender", "best_cells"]
 
 Floats = NDArray[np.floating]
 Positions = NDArray[np.intp]
@@ -286,6 +286,19 @@ def _best(
     ordered = rows[order]
     rank = 1 + np.arange(len(ordered)) - np.searchsorted(ordered, ordered, side="left")
     return order[rank <= k], rank[rank <= k].astype(np.int64)
+
+
+def best_cells(scores: Floats, k: int) -> tuple[Positions, Positions, Floats, NDArray[np.int64]]:
+    """Return row, column, score and rank of the k best of each row; of equal ones the first.
+
+    >>> rows, columns, _, _ = best_cells(np.array([[1.0, 3.0, 3.0], [2.0, -np.inf, -np.inf]]), 2)
+    >>> rows.tolist(), columns.tolist()
+    ([0, 0, 1], [1, 2, 0])
+    """
+    rows, columns = _shortlist(scores, k, 0.0)
+    found = scores[rows, columns]
+    best, rank = _best(rows, columns, found, k)
+    return rows[best], columns[best], found[best], rank
 
 
 def _in_order_of(asked: pd.Index, parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -1,0 +1,120 @@
+"""What recommenders that learn from likes share: the likes, and who answers for users without.
+
+Chapter: 11 (cosine recommendation).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys_interest.checks import check_same_ids
+from recsys_interest.likes import Doubles, likes_matrix, whole_numbers
+from recsys_interest.recommend import made_fallback
+from recsys_interest.recommender import Floats, Positions, Recommender
+from recsys_interest.vectors import check_vectors, unit_rows
+
+__all__ = ["BehaviourRecommender", "FactorRecommender", "LinearRecommender", "aligned_vectors"]
+
+
+class BehaviourRecommender(Recommender):
+    """A recommender that learns from who likes what.
+
+    A subclass says what it learns from the likes (`_learn_likes`) and how it scores (`_scores`).
+    Its `__init__` takes `event_weights`, `neutral_rating` and `fallback`.
+
+    Attributes
+    ----------
+    likes_ : scipy.sparse.csr_array of float64, shape (n_users, n_items)
+        Ones where the events of a user on an item add up to more than nothing (`likes_matrix`).
+    fallback_ : Recommender
+        Answers for users without a like, and for those who are not in the log.
+    """
+
+    event_weights: Mapping[str, float] | None
+    neutral_rating: float
+    fallback: Recommender | None
+
+    def _learn(
+        self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
+    ) -> None:
+        self._check_parameters()
+        self.likes_ = likes_matrix(
+            log, self.user_ids_, self.item_ids_, self.event_weights, self.neutral_rating
+        )
+        fallback = made_fallback(self.fallback, self.event_weights, self.neutral_rating)
+        self.fallback_ = fallback.fit(log, items, item_vectors)
+        self._learn_likes(self.likes_, item_vectors)
+
+    def _check_parameters(self) -> None:
+        """Raise if a parameter of the subclass is wrong."""
+
+    @abstractmethod
+    def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
+        """Learn from the table of likes."""
+
+    def _can_score(self, users: Positions) -> NDArray[np.bool_]:
+        has_likes = np.diff(self.likes_.indptr) > 0
+        return np.logical_and(users >= 0, has_likes[users])
+
+
+class LinearRecommender(BehaviourRecommender):
+    r"""A recommender whose scores are sums of weights over the liked items, :math:`X W`.
+
+    Attributes
+    ----------
+    weights_ : ndarray or scipy.sparse.csr_array of float64, shape (n_items, n_items)
+        What liking the item of the row says for the item of the column; multiples of
+        :math:`2^{-30}`, so that the sums are exact (`on_grid`).
+    """
+
+    weights_: Any
+
+    def _scores(self, users: Positions) -> Floats:
+        scores = self.likes_[users] @ self.weights_
+        return np.asarray(scores.toarray() if sparse.issparse(scores) else scores)
+
+
+class FactorRecommender(BehaviourRecommender):
+    r"""A recommender whose scores are dot products of factors, :math:`P_u \cdot Q_i`.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of float64, shape (n_users, n_factors)
+        :math:`P`, rounded so that the dot products are exact (`whole_numbers`).
+    item_factors_ : ndarray of float64, shape (n_items, n_factors)
+        :math:`Q`, likewise.
+    """
+
+    user_factors_: Doubles
+    item_factors_: Doubles
+
+    def _set_factors(self, of_users: NDArray[Any], of_items: NDArray[Any]) -> None:
+        for name, factors in (("user_factors_", of_users), ("item_factors_", of_items)):
+            rows, power = whole_numbers(factors)
+            setattr(self, name, np.ldexp(rows, -power))
+
+    def _scores(self, users: Positions) -> Floats:
+        return self.user_factors_[users] @ self.item_factors_.T
+
+
+def aligned_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) -> Doubles:
+    """Return one unit vector for each item of the catalogue, zeros where there is none.
+
+    >>> vectors = pd.DataFrame([[3.0, 4.0]], index=["b"])
+    >>> aligned_vectors(vectors, pd.Index(["a", "b"])).round(1).tolist()
+    [[0.0, 0.0], [0.6, 0.8]]
+    """
+    if item_vectors is None:
+        raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
+    vectors = check_vectors(item_vectors, "item_vectors")
+    ids = vectors.index.to_series()
+    check_same_ids(item_ids.to_series(), ids, "the catalogue", "item_vectors.index")
+    rows: Doubles = vectors.reindex(item_ids, fill_value=0.0).to_numpy(dtype=np.float64)
+    return unit_rows(rows)

@@ -9,11 +9,13 @@ defaults were found.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from recsys_interest import InterestProfiler, TextEncoder, choose_k, item_text, make_interest_log
+from recsys_interest.cluster_count import CRITERIA
 
 PLANTED, SEEDS, USERS = (3, 6, 10, 20), (10, 11, 12), 1000
 
@@ -42,13 +44,17 @@ def run() -> dict[str, float]:
     }
 
 
-def chosen_numbers(encoder: TextEncoder | None = None) -> pd.DataFrame:
+def chosen_numbers(
+    encoder: TextEncoder | None = None, criteria: Sequence[str] = CRITERIA
+) -> pd.DataFrame:
     """Return what every criterion chose, one row for each log.
 
     Parameters
     ----------
     encoder : TextEncoder, optional
         Encodes the items; the default model if not given.
+    criteria : sequence of str, default all
+        What `choose_k` computes; with the recommended one among them.
 
     Returns
     -------
@@ -63,7 +69,7 @@ def chosen_numbers(encoder: TextEncoder | None = None) -> pd.DataFrame:
             items = encoder.transform(item_text(log.items))
             users = InterestProfiler().fit(log.events, items).profiles_
             start = time.process_time()
-            choice = choose_k(users)
+            choice = choose_k(users, criteria=criteria)
             seconds = time.process_time() - start
             numbers = choice.chosen["k"].astype("float64")
             rows[planted, seed] = {"recommended": choice.k, **numbers, "seconds": seconds}
@@ -72,7 +78,7 @@ def chosen_numbers(encoder: TextEncoder | None = None) -> pd.DataFrame:
 
 
 def k_error(encoder: TextEncoder | None = None) -> float:
-    """Return the worst error of the recommended number of clusters over all logs.
+    """Return the worst error of the recommended number of clusters, and compute nothing else.
 
     Parameters
     ----------
@@ -84,5 +90,5 @@ def k_error(encoder: TextEncoder | None = None) -> float:
     float
         In clusters.
     """
-    recommended = chosen_numbers(encoder)["recommended"]
+    recommended = chosen_numbers(encoder, ["silhouette"])["recommended"]
     return float((recommended - recommended.index.get_level_values("planted")).abs().max())

@@ -45,7 +45,6 @@ Array = npt.NDArray[Any]
 CRITERIA = ("silhouette", "gap", "bic", "stability", "density")
 MOST_CLUSTERS = 30
 DIRECTIONS = 20
-SAME_DIGITS = 6  # unit vectors in single precision that agree so far are the same interest
 COLUMNS = {
     "silhouette": ["silhouette"],
     "gap": ["gap", "gap_error"],
@@ -143,7 +142,7 @@ def choose_k(
     density : scikit-learn clusterer, optional
         Finds its own number, −1 is noise. Default: HDBSCAN, clusters of at least 1 % of the users.
     rule : {"silhouette", "gap", "bic", "stability", "density"}, default "silhouette"
-        Whose choice is recommended. If it chose none, that of the first of the others that did.
+        Whose choice is recommended. If it has none, that of the first of the others that has one.
     criteria : iterable of str, default all five
         Which to compute: the silhouette alone takes a sixth of the time.
     n_references : int, default 5
@@ -167,14 +166,18 @@ def choose_k(
         If a part is of the wrong kind, or the estimator takes no number of clusters.
     ValueError
         If the vectors are not finite or all zero, `k_values` is empty, below 1 or above the number
-        of different directions, or `rule` is unknown.
+        of different directions, `rule` is unknown, or no criterion chose a number.
 
     Notes
     -----
     Rousseeuw (1987); Tibshirani, Walther and Hastie (2001); Schwarz (1978); Ben-Hur, Elisseeff and
-    Guyon (2002). Chapters 09 and 10; the errors of all criteria against planted numbers are in
-    chapter 10. None of them proves that there are clusters at all: the silhouette always names a
-    k of at least 2.
+    Guyon (2002). Chapters 09 and 10; ``python -m benchmarks cluster_count`` prints the errors of
+    all criteria against planted numbers. None of them proves that there are clusters at all: the
+    silhouette names a k of at least 2 whatever the users, so read the stability at that k, too.
+
+    Scaling the principal components to length one evens out how much each user is of an average
+    user. A cluster in the very middle of the others would be scattered by it; where that may be,
+    give ``reducer=PCA(20)``.
 
     Examples
     --------
@@ -219,7 +222,7 @@ def choose_k(
             table = _as_table([comparison.scores(k, partial(label, k)) for k in ks], ks, wanted)
             dense = parts["density"].fit_predict(rows) if "density" in wanted else None
         chosen, noise_share = _chosen(table, dense)
-    k = int(chosen.loc[[rule, *wanted], "k"].dropna().iloc[0])
+    k = _recommended(chosen, [rule, *wanted], ks)
     best = clone(parts["estimator"]).set_params(**{size_name: k})
     # One direction has no principal components.
     clusterer = InterestClusterer(best, None if different == 1 else clone(parts["reducer"]))
@@ -352,6 +355,16 @@ def _chosen(table: pd.DataFrame, dense: Array | None) -> tuple[pd.DataFrame, flo
 def _as_choices(rows: dict[str, tuple[int | None, bool, str]]) -> pd.DataFrame:
     chosen = pd.DataFrame.from_dict(rows, orient="index", columns=["k", "at_edge", "how"])
     return chosen.rename_axis("criterion").astype({"k": "Int64", "at_edge": bool})
+
+
+def _recommended(chosen: pd.DataFrame, order: list[str], ks: list[int]) -> int:
+    there = chosen.loc[order, "k"].dropna()
+    if there.empty:
+        raise ValueError(
+            f"no criterion ({shown(chosen.index, 5)}) chose a number from k_values {ks[0]} to "
+            f"{ks[-1]}; try more of both"
+        )
+    return int(there.iloc[0])
 
 
 def _first_best(scores: pd.Series) -> int | None:

@@ -5,6 +5,7 @@ Chapter: 08 (hierarchical and density clustering).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,10 @@ def knee_eps(X: Any, min_samples: int | None = None) -> float:
     Notes
     -----
     Chapter 08, "Hierarchical and density clustering". The knee is that of Satopää, Albrecht, Irwin
-    and Raghavan (2011), doi:10.1109/ICDCSW.2011.20, without smoothing. A single far outlier
-    stretches the steep part and lifts the knee; look at the curve with `plot_k_distances`.
+    and Raghavan (2011), doi:10.1109/ICDCSW.2011.20, without smoothing. It finds the radius beyond
+    which there is only noise. Where clusters touch, as those of texts do, that radius joins them;
+    chapter 08 measures it. A single far outlier lifts the knee, too: look at the curve with
+    `plot_k_distances`.
 
     Examples
     --------
@@ -114,7 +117,7 @@ def knee_eps(X: Any, min_samples: int | None = None) -> float:
     0.1
     """
     rows = _rows(X)
-    return _knee(_sorted_distances(rows, _enough(min_samples, rows)), rows)
+    return _usable(_knee(_sorted_distances(rows, _enough(min_samples, rows))), rows)
 
 
 class KneeDBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -125,13 +128,16 @@ class KneeDBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     min_samples : int, optional
         How many points, itself included, make a core point. Default: twice the number of
         dimensions, but at least 5 and at most all points.
+    rule : callable, optional
+        Takes the ascending k-distances, returns a radius. Default: their knee, as in `knee_eps`,
+        for clusters with empty space between. ``numpy.mean`` suits texts, whose clusters touch.
 
     Attributes
     ----------
     labels_ : ndarray of int64, shape (n,)
         Cluster of every point, −1 for noise; the same partition for any order of the rows.
     eps_ : float
-        The radius at the knee, `knee_eps`.
+        The radius of the rule, above zero.
     min_samples_ : int
         The number used.
     core_sample_indices_ : ndarray of int64
@@ -153,8 +159,11 @@ class KneeDBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     [0, 0, 0, 1, 1, 1, -1]
     """
 
-    def __init__(self, min_samples: int | None = None) -> None:
+    def __init__(
+        self, min_samples: int | None = None, rule: Callable[[Floats], float] | None = None
+    ) -> None:
         self.min_samples = min_samples
+        self.rule = rule
 
     def fit(self, X: Any, y: object = None) -> KneeDBSCAN:
         """Choose `eps`, then find the clusters.
@@ -174,15 +183,21 @@ class KneeDBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If `min_samples` is not a whole number.
+            If `min_samples` is not a whole number, or `rule` is not callable.
         ValueError
-            As for `k_distances`.
+            As for `k_distances`, or if the rule returns no finite number.
         """
+        rule = _knee if self.rule is None else self.rule
+        if not callable(rule):
+            raise TypeError(f"rule must be callable, got {rule!r}; for example numpy.mean")
         rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         order = content_order(rows)
         rows = rows[order]
         self.min_samples_ = _enough(self.min_samples, rows)
-        self.eps_ = _knee(_sorted_distances(rows, self.min_samples_), rows)
+        radius = float(rule(_sorted_distances(rows, self.min_samples_)))
+        if not np.isfinite(radius):
+            raise ValueError(f"rule returned {radius}; it must return a finite radius")
+        self.eps_ = _usable(radius, rows)
         # A border point in reach of two clusters goes to the first: content decides which that is.
         found = DBSCAN(eps=self.eps_, min_samples=self.min_samples_).fit(rows)
         self.labels_ = np.empty(len(rows), dtype=np.int64)
@@ -212,10 +227,14 @@ def _sorted_distances(rows: Floats, min_samples: int) -> Floats:
     return np.sort(nearest[:, -1])
 
 
-def _knee(distances: Floats, rows: Floats) -> float:
+def _knee(distances: Floats) -> float:
     low, high = distances[0], distances[-1]
-    least = ROUNDING * max(float(np.abs(rows).max()), np.finfo(np.float64).tiny)
-    if high - low <= least:
-        return max(float(high), least) * ABOVE
+    if high - low <= ROUNDING * high:
+        return float(high)
     below = np.linspace(0, 1, len(distances)) - (distances - low) / (high - low)
-    return max(float(distances[np.argmax(below)]), least) * ABOVE
+    return float(distances[np.argmax(below)])
+
+
+def _usable(radius: float, rows: Floats) -> float:
+    least = ROUNDING * max(float(np.abs(rows).max()), np.finfo(np.float64).tiny)
+    return max(radius, least) * ABOVE

@@ -90,7 +90,7 @@ def cooccurrence(likes: sparse.csr_array) -> Doubles:
     return gram
 
 
-def on_grid(values: Doubles, bits: int = 30) -> Doubles:
+def on_grid(values: NDArray[Any], bits: int = 30) -> NDArray[Any]:
     """Return the values rounded to multiples of 2**-bits.
 
     Sums of such numbers are exact in float64, in any order, as long as they stay below

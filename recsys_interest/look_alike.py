@@ -131,7 +131,7 @@ def look_alike_lift(
         Interest vectors from the behaviour before, indexed by user.
     audiences : mapping or Series of name to user ids
         Who did it before, for example ``train.groupby("item_id")["user_id"].unique()``. Users
-        without a vector are left out.
+        without a vector, or with one of zeros, are left out.
     held_out : mapping or Series of name to user ids
         Who did it later. An audience that is not here has nobody.
     k : int, default 50
@@ -174,6 +174,7 @@ def look_alike_lift(
             kind = type(given).__name__
             raise TypeError(f"{name} must be a mapping or Series of name to user ids, got {kind}")
     table = check_vectors(vectors, "vectors")
+    table = table[table.any(axis=1)]
     later = dict(held_out.items())
     rows = {}
     for name, users in audiences.items():

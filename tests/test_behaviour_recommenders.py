@@ -217,6 +217,7 @@ def test_neighbours_of_items_and_users(table, log, n_neighbors, shrinkage, monke
     np.testing.assert_allclose(dense_scores(fitted), near @ table, atol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:Method expects CSR input")  # of its own making
 def test_item_neighbours_are_those_of_another_library(table, log):
     from implicit.nearest_neighbours import CosineRecommender
 

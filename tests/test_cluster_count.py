@@ -22,6 +22,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
+from recsys_interest import InterestProfiler, item_text, make_interest_log
 from recsys_interest.cluster_count import CRITERIA, choose_k
 from recsys_interest.cluster_plots import plot_cluster_count
 from recsys_interest.count_criteria import (
@@ -33,6 +34,8 @@ from recsys_interest.count_criteria import (
     silhouette,
     subsamples,
 )
+
+from .keyword_encoder import KeywordEncoder
 
 FEW = {"n_references": 3, "n_resamples": 3}
 
@@ -121,6 +124,27 @@ def test_criteria_that_are_not_wanted_are_not_computed():
 class Refuses(GaussianMixture):
     def fit(self, X, y=None):
         raise AssertionError("not wanted")
+
+
+def test_no_choice_at_all_is_named():
+    message = r"no criterion \('gap'\) chose a number from k_values 2 to 4; try more of both"
+    with pytest.raises(ValueError, match=message):
+        choose_k(planted(6), range(2, 5), criteria=["gap"], rule="gap", **FEW)
+    assert choose_k(planted(6), [1], **FEW).k == 1  # the BIC has a value for one cluster
+
+
+# Twenty topics and the language model are measured by `python -m benchmarks cluster_count`: with
+# counted words and 20 users per topic the silhouette says 22.
+@pytest.mark.parametrize("n_topics", [3, 6, 10])
+def test_planted_interests_of_the_generated_log(n_topics):
+    log = make_interest_log(n_users=400, events_per_user=20, n_topics=n_topics, seed=5)
+    items = KeywordEncoder(256).transform(item_text(log.items))
+    users = InterestProfiler().fit(log.events, items).profiles_
+    choice = choose_k(users, range(1, 26), criteria=["silhouette"])
+    assert abs(choice.k - n_topics) <= 1
+    topics = log.truth["users"].set_index("user_id")["interest"]
+    found = choice.clusterer.fit(users).labels_
+    assert adjusted_rand_score(topics.loc[users.index], found) > 0.6
 
 
 def test_a_choice_at_the_edge_says_so():

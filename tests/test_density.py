@@ -83,6 +83,25 @@ def test_one_cloud_is_not_three_clusters():
     assert abs(adjusted_rand_score(truth, KneeDBSCAN().fit_predict(rows))) < 0.1
 
 
+def test_another_rule_takes_the_place_of_the_knee():
+    rows, truth = planted()
+    model = KneeDBSCAN(rule=np.mean).fit(rows)
+    assert model.eps_ == pytest.approx(k_distances(rows).mean())
+    seen = []
+    KneeDBSCAN(4, rule=lambda d: seen.append(d) or 1.0).fit(rows)
+    np.testing.assert_array_equal(seen[0], k_distances(rows, 4))
+    assert adjusted_rand_score(truth, model.labels_) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "message"),
+    [("mean", TypeError, "rule must be callable"), (lambda d: np.nan, ValueError, "returned nan")],
+)
+def test_rules_that_give_no_radius_are_named(rule, error, message):
+    with pytest.raises(error, match=message):
+        KneeDBSCAN(rule=rule).fit(planted()[0])
+
+
 def test_row_order_does_not_matter():
     rows, _ = planted(3)
     model = KneeDBSCAN().fit(rows)

@@ -77,6 +77,8 @@ def test_users_without_a_direction_are_left_out():
     vectors, _ = groups()
     vectors.iloc[50] = 0.0
     assert "u050" not in look_alikes(vectors, ["u000", "u001"]).index
+    found = look_alike_lift(vectors, {0: ["u000", "u050"]}, {0: ["u050", "u001"]})
+    assert found[["n_seeds", "n_candidates", "n_later"]].to_numpy().tolist() == [[1, 118, 1]]
     with pytest.raises(ValueError, match="seeds 'u050' have vectors of zeros"):
         look_alikes(vectors, ["u000", "u050"])
 

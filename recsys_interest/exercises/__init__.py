@@ -3,8 +3,8 @@
 One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
-(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 09 (Gaussian
-mixtures), 10 (choosing and naming clusters).
+(training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 08
+(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -32,6 +32,12 @@ from recsys_interest.exercises.chapter_07 import (
     check_update,
     check_within,
 )
+from recsys_interest.exercises.chapter_08 import (
+    check_core_points,
+    check_reachability,
+    check_silhouette,
+    check_ward_cost,
+)
 from recsys_interest.exercises.chapter_09 import (
     check_m_step,
     check_n_parameters,
@@ -50,6 +56,7 @@ __all__ = [
     "check_attention",
     "check_best_split",
     "check_contrastive_loss",
+    "check_core_points",
     "check_cross_entropy",
     "check_decay",
     "check_distinctive",
@@ -68,13 +75,16 @@ __all__ = [
     "check_newest_first",
     "check_ppmi",
     "check_profile",
+    "check_reachability",
     "check_responsibilities",
     "check_ridge",
+    "check_silhouette",
     "check_smooth",
     "check_start_weights",
     "check_tfidf",
     "check_top_k",
     "check_update",
+    "check_ward_cost",
     "check_weighted_kappa",
     "check_whiten",
     "check_within",

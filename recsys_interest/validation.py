@@ -1,0 +1,209 @@
+"""Choose the settings of the text-informed linear model on likes that were held out.
+
+Chapter: 12 (measuring recommendations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys_interest.likes import Doubles
+from recsys_interest.linear_forms import ColdRule, DenseForm, LowRankForm, with_cold
+from recsys_interest.recommender import best_cells
+
+__all__ = ["COLD_RULES", "Search", "held_out_cells", "ndcg_by_user"]
+
+_K = 10
+_SHARE = 0.2
+_USERS = 2000  # more of them would make a choice surer by little
+_ROWS_AT_ONCE = 500
+_LEAST_L2, _MOST_L2 = 12.5, 12800.0
+_TEXT_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
+COLD_RULES = (
+    ColdRule("gram"),
+    *(ColdRule("ridge", penalty) for penalty in (1.0, 3.0, 10.0, 30.0)),
+    *(ColdRule("smoothing", n) for n in (5, 20, 50)),
+    *(ColdRule("neighbours", n) for n in (5, 20, 50)),
+)
+
+Form = DenseForm | LowRankForm
+#: Likes, penalty and text weight to a fitted form.
+Solver = Callable[[sparse.csr_array, float, float], Form]
+
+
+class Search:
+    """A search for the penalty, the text weight and the rule for cold items.
+
+    Parameters
+    ----------
+    likes : csr_array of float64, shape (n_users, n_items)
+        All that may be learned from.
+    text : ndarray of float64, shape (n_items, n_features)
+        Vectors of length one or zero.
+    solve : callable
+        Likes, penalty and text weight to a form.
+    random_state : int
+        Seed of what is held out.
+
+    Attributes
+    ----------
+    tried : list of dict
+        One for each setting that was looked at.
+    """
+
+    def __init__(
+        self, likes: sparse.csr_array, text: Doubles, solve: Solver, random_state: int
+    ) -> None:
+        self.text = text
+        self.solve = solve
+        self.tried: list[dict[str, Any]] = []
+        self._likes = likes
+        self._rng = np.random.default_rng(random_state)
+        self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
+        self._values: dict[tuple[float, float], Doubles] = {}
+
+    def penalty(self, start: float, text_weight: float) -> float:
+        """Return the best penalty: doubled or halved as long as that helps."""
+        best = start
+        for factor in (2.0, 0.5):
+            while _LEAST_L2 <= best * factor <= _MOST_L2 and self._better(
+                (best * factor, text_weight), (best, text_weight)
+            ):
+                best *= factor
+            if best != start:
+                break
+        return best
+
+    def text_weight(self, l2: float) -> float:
+        """Return the best text weight, zero unless text helps by more than its standard error."""
+        if not self.text.any():
+            return 0.0
+        best = 0.0
+        for weight in _TEXT_WEIGHTS:
+            if best == 0.0 or self._better((l2, weight), (l2, best)):
+                best = weight
+            else:
+                break
+        gain = self._ndcg(l2, best) - self._ndcg(l2, 0.0)
+        if not len(gain):
+            return 0.0
+        return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0.0
+
+    def cold_rule(self, l2: float, text_weight: float, rules: Iterable[ColdRule]) -> ColdRule:
+        """Return the best rule for items that lost all their likes, one in five of the liked."""
+        liked = np.flatnonzero((self._likes.sum(axis=0) > 0) & self.text.any(axis=1))
+        cold = np.zeros(self._likes.shape[1], dtype=bool)
+        cold[self._rng.permutation(liked)[: round(_SHARE * len(liked))]] = True
+        kept = sparse.csr_array(self._likes @ sparse.diags_array((~cold).astype(float)))
+        lost = sparse.csr_array(self._likes @ sparse.diags_array(cold.astype(float)))
+        for table in (kept, lost):
+            table.eliminate_zeros()
+        form = self.solve(kept, l2, text_weight)
+        warm = kept.sum(axis=0) > 0
+        best, best_value = ColdRule("ridge", 3.0), -1.0
+        for rule in rules:
+            if rule.kind == "gram" and not text_weight:
+                continue
+            made = with_cold(form, rule, self.text, cold, warm)
+            values = ndcg_by_user(made, kept, lost, cold)
+            if len(values):
+                self._note("cold", l2, text_weight, values, rule)
+            if len(values) and values.mean() > best_value:
+                best, best_value = rule, values.mean()
+        return best
+
+    def table(self) -> pd.DataFrame:
+        """Return what was tried."""
+        columns = ["stage", "l2", "text_weight", "rule", "setting", "ndcg", "n_users"]
+        return pd.DataFrame(self.tried, columns=columns)
+
+    def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
+        values = self._ndcg(*new), self._ndcg(*old)
+        return bool(len(values[0]) and values[0].mean() > values[1].mean())
+
+    def _ndcg(self, l2: float, text_weight: float) -> Doubles:
+        key = (l2, text_weight)
+        if key not in self._values:
+            form = self.solve(self._seen, l2, text_weight) if self._hidden.nnz else None
+            values = np.empty(0) if form is None else ndcg_by_user(form, self._seen, self._hidden)
+            self._values[key] = values
+            if len(values):
+                self._note("warm", l2, text_weight, values)
+        return self._values[key]
+
+    def _note(
+        self, stage: str, l2: float, weight: float, values: Doubles, rule: ColdRule | None = None
+    ) -> None:
+        row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
+        if rule is not None:
+            row |= {"rule": rule.kind, "setting": rule.setting}
+        self.tried.append(row | {"n_users": len(values)})
+
+
+def held_out_cells(
+    likes: sparse.csr_array, share: float, rng: np.random.Generator
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Return the likes without a random share of them, and this share.
+
+    >>> likes = sparse.csr_array(np.ones((2, 5)))
+    >>> seen, hidden = held_out_cells(likes, 0.3, np.random.default_rng(0))
+    >>> seen.nnz, hidden.nnz, (seen + hidden).toarray().min()
+    (7, 3, np.float64(1.0))
+    """
+    hidden = np.zeros(likes.nnz, dtype=bool)
+    hidden[rng.permutation(likes.nnz)[: round(share * likes.nnz)]] = True
+    rows = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
+    parts = [
+        sparse.csr_array((likes.data[m], (rows[m], likes.indices[m])), shape=likes.shape)
+        for m in (~hidden, hidden)
+    ]
+    return parts[0], parts[1]
+
+
+def ndcg_by_user(
+    form: Form,
+    seen: sparse.csr_array,
+    hidden: sparse.csr_array,
+    candidates: NDArray[np.bool_] | None = None,
+) -> Doubles:
+    """Return NDCG@10 (see `per_user_metrics`) of users with something seen and something hidden.
+
+    Parameters
+    ----------
+    form : DenseForm or LowRankForm
+        What scores.
+    seen, hidden : csr_array of float64, shape (n_users, n_items)
+        What is known, and never recommended; and what is to be found.
+    candidates : ndarray of bool, shape (n_items,), optional
+        Recommend only these.
+
+    Returns
+    -------
+    ndarray of float64
+        One number for each of those users, at most 2,000 of them, evenly chosen.
+    """
+    users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
+    if len(users) > _USERS:
+        users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
+    discount = 1 / np.log2(np.arange(_K) + 2.0)
+    ideal = np.cumsum(discount)
+    out = np.empty(len(users))
+    for start in range(0, len(users), _ROWS_AT_ONCE):
+        chunk = users[start : start + _ROWS_AT_ONCE]
+        scores = form.scores(seen[chunk])
+        known = seen[chunk]
+        scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
+        if candidates is not None:
+            scores[:, ~candidates] = -np.inf
+        rows, columns, _, rank = best_cells(scores, _K)
+        wanted = hidden[chunk].toarray() > 0
+        gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
+        total = np.bincount(rows, weights=gain, minlength=len(chunk))
+        out[start : start + _ROWS_AT_ONCE] = total / ideal[np.minimum(_K, wanted.sum(axis=1)) - 1]
+    return out

@@ -1,0 +1,279 @@
+"""The text-informed linear model against slow oracles, and what it does where text is no help."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge
+
+from recsys_interest import (
+    ColdRule,
+    EaseRecommender,
+    TextInformedRecommender,
+    per_user_metrics,
+)
+from recsys_interest.linear_forms import DenseForm, with_cold
+from recsys_interest.validation import Search, held_out_cells, ndcg_by_user
+from tests.recommender_conformance import RecommenderConformance
+
+
+class TestTextInformed(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return TextInformedRecommender()
+
+
+class TestLowRank(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return TextInformedRecommender(max_dense_items=5, n_factors=8)
+
+
+class TestNeighbours(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return TextInformedRecommender(3.0, 0.5, cold_rule=ColdRule("neighbours", 5))
+
+
+TOPICS = 6
+N_USERS, N_ITEMS = 240, 90
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Users who like items of two topics; texts that say the topic; the last 15 items are new."""
+    rng = np.random.default_rng(0)
+    topic = np.arange(N_ITEMS) % TOPICS
+    vectors = np.eye(TOPICS)[topic] @ rng.normal(size=(TOPICS, 16))
+    vectors += 0.8 * rng.normal(size=vectors.shape)
+    tastes = [rng.choice(TOPICS, 2, replace=False) for _ in range(N_USERS)]
+    chance = np.array([np.where(np.isin(topic, taste), 0.25, 0.02) for taste in tastes])
+    likes = rng.random(chance.shape) < chance
+    cold = np.arange(N_ITEMS) >= N_ITEMS - 15
+    users, items = np.nonzero(likes & ~cold)
+    log = pd.DataFrame({"user_id": users, "item_id": items, "event": "like"})
+    log = log.assign(timestamp=pd.Timestamp("2026-01-05", tz="UTC"))
+    users, items = np.nonzero(likes & cold)
+    wanted = pd.DataFrame({"user_id": users, "item_id": items})
+    items = pd.DataFrame({"item_id": range(N_ITEMS)})
+    frame = pd.DataFrame(vectors, index=items["item_id"], dtype="float32")
+    return log, items, frame, wanted, np.flatnonzero(cold)
+
+
+@pytest.fixture(scope="module")
+def fitted(world):
+    log, items, vectors, _, _ = world
+    return TextInformedRecommender().fit(log, items, vectors)
+
+
+def directions(vectors):
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = unit - unit.mean(axis=0)
+    return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+
+
+def inverse_weights(gram, l2):
+    inverse = np.linalg.inv(gram + l2 * np.eye(len(gram)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+@pytest.mark.parametrize("text_weight", [0.0, 0.2, 5.0])
+def test_the_weights_are_those_of_the_completed_gram_matrix(world, text_weight):
+    log, items, vectors, _, _ = world
+    fitted = TextInformedRecommender(4.0, text_weight, cold_rule=ColdRule("gram"))
+    fitted.fit(log, items, vectors)
+    text = directions(vectors.to_numpy(float))
+    likes = fitted.likes_.toarray()
+    expected = inverse_weights(likes.T @ likes + 4.0 * text_weight * text @ text.T, 4.0)
+    np.testing.assert_allclose(fitted.model_.weights, expected, atol=1e-7)
+
+
+def test_without_text_it_is_ease(world):
+    log, items, vectors, _, _ = world
+    ease = EaseRecommender(4.0).fit(log, items)
+    for blank in (TextInformedRecommender(4.0), TextInformedRecommender(4.0, 1.0)):
+        found = blank.fit(log, items, vectors * 0.0)
+        np.testing.assert_array_equal(found.model_.weights, ease.weights_)
+
+
+def test_each_column_is_a_regression_on_users_and_texts(world):
+    log, items, vectors, _, _ = world
+    fitted = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("gram")).fit(log, items, vectors)
+    rows = np.vstack([fitted.likes_.toarray(), np.sqrt(2.0) * fitted.text_.T])
+    for item in (0, 17, N_ITEMS - 1):
+        others = np.delete(np.arange(N_ITEMS), item)
+        ridge = Ridge(alpha=4.0, fit_intercept=False).fit(rows[:, others], rows[:, item])
+        np.testing.assert_allclose(fitted.model_.weights[others, item], ridge.coef_, atol=1e-7)
+
+
+def test_the_low_rank_form_with_all_directions_is_the_dense_one(world):
+    log, items, vectors, _, _ = world
+    dense = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("gram"))
+    low = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("gram"), max_dense_items=90)
+    dense, low = (m.fit(log, items, vectors) for m in (dense, low))
+    assert (dense.form_, low.form_) == ("dense", "low-rank")
+    scores = [m.model_.scores(m.likes_) for m in (low, dense)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
+    assert np.abs(scores[1]).max() > 0.1
+
+
+def test_the_low_rank_form_makes_new_columns_of_whole_ones(world):
+    log, items, vectors, _, cold = world
+    gram = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("gram"), max_dense_items=90)
+    found = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("ridge", 3), max_dense_items=90)
+    gram, found = (m.fit(log, items, vectors) for m in (gram, found))
+    whole = gram.model_.left @ gram.model_.right.T
+    warm = np.setdiff1d(np.arange(N_ITEMS), cold)
+    ridge = Ridge(alpha=3.0, fit_intercept=False).fit(gram.text_[warm], whole.T[warm])
+    expected = found.likes_ @ ridge.predict(gram.text_[cold]).T
+    scores = found.model_.scores(found.likes_)
+    np.testing.assert_allclose(scores[:, cold], expected, atol=2e-5)
+    same = gram.model_.scores(found.likes_)
+    np.testing.assert_array_equal(scores[:, warm], same[:, warm])
+
+
+def test_a_large_catalogue_says_that_it_is_solved_in_low_rank(world, caplog):
+    log, items, vectors, _, _ = world
+    model = TextInformedRecommender(40.0, 0.2, max_dense_items=50, n_factors=20)
+    with caplog.at_level(logging.WARNING, logger="recsys_interest"):
+        model.fit(log, items, vectors)
+    assert "90 items are too many for the exact form (max_dense_items=50)" in caplog.text
+    assert model.model_.left.shape == (90, 20)
+    assert set(model.validation_["rule"].dropna()) == {"gram", "ridge", "smoothing"}
+
+
+def test_ridge_is_the_regression_of_columns_on_texts(world):
+    log, items, vectors, _, cold = world
+    found = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("ridge", 2.0))
+    gram = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("gram"))
+    found, gram = (m.fit(log, items, vectors) for m in (found, gram))
+    columns, text = gram.model_.weights.T, found.text_
+    warm = np.setdiff1d(np.arange(N_ITEMS), cold)
+    ridge = Ridge(alpha=2.0, fit_intercept=False).fit(text[warm], columns[warm])
+    np.testing.assert_allclose(found.model_.weights.T[cold], ridge.predict(text[cold]), atol=1e-7)
+    np.testing.assert_array_equal(found.model_.weights.T[warm], columns[warm])
+
+
+def test_smoothing_and_neighbours_by_hand():
+    text = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6], [0.0, 0.0]])
+    form = DenseForm(np.arange(25.0).reshape(5, 5))
+    cold = np.array([False, False, False, True, True])
+    near = with_cold(form, ColdRule("neighbours", 2), text, cold, ~cold).columns()
+    np.testing.assert_allclose(near[3], [0.8, 0.96, 0, 0, 0], atol=1e-8)
+    smooth = with_cold(form, ColdRule("smoothing", 2), text, cold, ~cold).columns()
+    expected = (0.8 * form.columns()[0] + 0.96 * form.columns()[1]) / 1.76
+    np.testing.assert_allclose(smooth[3], expected, atol=1e-7)
+    for columns in (near, smooth):  # without text nothing is known
+        np.testing.assert_array_equal(columns[[0, 1, 2, 4]], form.columns()[[0, 1, 2, 4]])
+
+
+def test_new_items_find_those_who_like_them(world, fitted):
+    log, _, _, wanted, cold = world
+    lists = fitted.recommend(candidates=cold)
+    found = per_user_metrics(lists, wanted[wanted["user_id"].isin(log["user_id"])])
+    rng = np.random.default_rng(0)
+    shuffled = lists.assign(item_id=rng.permutation(lists["item_id"]))
+    shuffled = shuffled.drop_duplicates(["user_id", "item_id"])
+    chance = per_user_metrics(shuffled, wanted)["ndcg@10"].mean()
+    assert found["ndcg@10"].mean() > 1.5 * chance
+
+
+@pytest.mark.parametrize("spoil", ["blank", "shuffle", "noise"])
+def test_where_text_says_nothing_its_weight_is_zero(world, spoil):
+    log, items, vectors, _, _ = world
+    rng = np.random.default_rng(1)
+    spoilt = {
+        "blank": vectors * 0.0,
+        "shuffle": vectors.set_axis(rng.permutation(vectors.index)),
+        "noise": vectors * 0 + rng.normal(size=vectors.shape),
+    }[spoil]
+    assert TextInformedRecommender().fit(log, items, spoilt).text_weight_ == 0
+
+
+def test_where_text_helps_it_has_a_weight(fitted):
+    assert fitted.text_weight_ > 0
+    warm = fitted.validation_[fitted.validation_["stage"] == "warm"]
+    best = warm.loc[warm["ndcg"].idxmax()]
+    assert (best["l2"], best["text_weight"]) == (fitted.l2_, fitted.text_weight_)
+    cold = fitted.validation_[fitted.validation_["stage"] == "cold"]
+    best = cold.loc[cold["ndcg"].idxmax()]
+    assert fitted.cold_rule_ == ColdRule(best["rule"], best["setting"])
+
+
+def test_the_held_out_likes_are_part_of_the_likes():
+    likes = sparse.csr_array((np.random.default_rng(0).random((40, 30)) < 0.3).astype(float))
+    seen, hidden = held_out_cells(likes, 0.2, np.random.default_rng(0))
+    np.testing.assert_array_equal((seen + hidden).toarray(), likes.toarray())
+    assert hidden.nnz == round(0.2 * likes.nnz)
+
+
+def test_the_ndcg_of_the_search_is_the_public_one(world):
+    log, items, vectors, _, _ = world
+    fitted = TextInformedRecommender(4.0, 0.1).fit(log, items, vectors)
+    seen, hidden = held_out_cells(fitted.likes_, 0.3, np.random.default_rng(0))
+    users, columns = seen.nonzero()
+    part = log.iloc[: len(users)].assign(user_id=users, item_id=columns)
+    other = TextInformedRecommender(4.0, 0.1).fit(part, items, vectors)
+    users, columns = hidden.nonzero()
+    wanted = pd.DataFrame({"user_id": users, "item_id": columns})
+    wanted = wanted[wanted["user_id"].isin(part["user_id"])]
+    expected = per_user_metrics(other.recommend(), wanted)["ndcg@10"]
+    found = ndcg_by_user(other.model_, seen[np.unique(part["user_id"])], hidden[other.user_ids_])
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_search_without_anything_held_out_keeps_the_start():
+    likes = sparse.csr_array(np.eye(2))
+    search = Search(likes, np.eye(2), lambda *a: pytest.fail("nothing to learn from"), 0)
+    assert search.penalty(200.0, 0.0) == 200.0
+    assert search.text_weight(200.0) == 0.0
+
+
+def test_a_sentence_finds_its_topic(world, fitted):
+    _, _, vectors, _, cold = world
+    queries = vectors.loc[[0, 1]].set_axis(["like item 0", "like item 1"])
+    lists = fitted.recommend_texts(queries, k=8)
+    topics = lists["item_id"] % TOPICS
+    for query, topic in (("like item 0", 0), ("like item 1", 1)):
+        assert (topics[lists["query"] == query] == topic).mean() > 0.6
+    assert lists.groupby("query")["rank"].apply(list).tolist() == [list(range(1, 9))] * 2
+    backwards = fitted.recommend_texts(queries[::-1], k=8)
+    assert backwards["query"].unique().tolist() == ["like item 1", "like item 0"]
+    assert fitted.recommend_texts(queries * 0.0).empty
+    assert fitted.recommend_texts(vectors)["item_id"].isin(cold).any()
+
+
+def test_texts_of_another_encoder_are_named(fitted):
+    with pytest.raises(ValueError, match="query_vectors has 2 features, the items 16"):
+        fitted.recommend_texts(pd.DataFrame(np.eye(2)))
+
+
+@pytest.mark.parametrize(
+    ("recommender", "error", "message"),
+    [
+        (TextInformedRecommender(0), ValueError, "l2 must be a finite number above 0"),
+        (TextInformedRecommender(1, -1), ValueError, "text_weight must be a finite number of at"),
+        (TextInformedRecommender(cold_rule="gram"), TypeError, "cold_rule must be a ColdRule"),
+        (TextInformedRecommender(max_dense_items=0), ValueError, "max_dense_items must be at"),
+        (TextInformedRecommender(n_factors=1.5), TypeError, "n_factors must be a whole number"),
+    ],
+)
+def test_bad_parameters_are_named(recommender, error, message, world):
+    with pytest.raises(error, match=message):
+        recommender.fit(*world[:3])
+
+
+def test_a_cold_rule_of_another_kind_is_named():
+    with pytest.raises(ValueError, match="kind must be one of 'gram', 'ridge'"):
+        ColdRule("magic")
+    with pytest.raises(ValueError, match="setting must be"):
+        ColdRule("smoothing", 0.5)
+
+
+def test_vectors_are_needed(world):
+    with pytest.raises(TypeError, match="item_vectors is missing"):
+        TextInformedRecommender().fit(*world[:2])

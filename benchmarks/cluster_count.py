@@ -31,12 +31,12 @@ def run() -> dict[str, float]:
     """
     chosen = chosen_numbers()
     criteria = chosen.columns.drop("seconds")
-    errors = chosen[criteria].sub(chosen.index.get_level_values("planted"), axis=0).abs()
+    # A criterion that chose none counts as zero clusters.
+    errors = chosen[criteria].fillna(0).sub(chosen.index.get_level_values("planted"), axis=0).abs()
     print(chosen.round({"seconds": 1}).to_string(na_rep="none"))
     print("\nworst error by planted number")
-    print(errors.groupby("planted").max().to_string(na_rep="none"))
-    # A criterion that chose nothing in some log has no worst error: infinity is not JSON.
-    worst = {name: float(errors[name].max(skipna=False)) for name in criteria}
+    print(errors.groupby("planted").max().to_string())
+    worst = {name: float(errors[name].max()) for name in criteria}
     return {
         "k_error": worst.pop("recommended"),
         **{f"k_error_{name}": value for name, value in worst.items()},

@@ -144,7 +144,7 @@ def choose_k(
     rule : {"silhouette", "gap", "bic", "stability", "density"}, default "silhouette"
         Whose choice is recommended. If it has none, that of the first of the others that has one.
     criteria : iterable of str, default all five
-        Which to compute: the silhouette alone takes a sixth of the time.
+        Which to compute: the silhouette alone takes a tenth of the time.
     n_references : int, default 5
         Data sets without clusters, for the gap.
     n_resamples : int, default 6

@@ -1,5 +1,7 @@
 """Planted directions, any row order, any clusterer, and input that is bad in every known way."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -196,6 +198,17 @@ def test_equal_rows_are_never_torn_apart():
     order = np.random.default_rng(0).permutation(15)
     again = InterestClusterer(ByPosition()).fit(rows[order])
     assert again.labels_.tolist() == model.labels_[order].tolist()
+
+
+def test_fit_holds_one_copy_of_the_vectors():
+    rows = np.random.default_rng(0).normal(size=(20_000, 384)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        InterestClusterer(ByPosition()).fit(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows.nbytes < peak < 1.8 * rows.nbytes
 
 
 def test_length_does_not_matter_and_input_is_left_alone():

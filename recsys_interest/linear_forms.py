@@ -42,7 +42,12 @@ class DenseForm:
 
     def scores(self, likes: sparse.csr_array) -> Floats:
         """Return the scores of users with these likes."""
-        return np.asarray(likes @ self.weights)
+        # In another type the product would copy all weights.
+        return np.asarray(likes.astype(self.weights.dtype) @ self.weights)
+
+    def only(self, items: NDArray[np.bool_]) -> DenseForm:
+        """Return the form that scores some items only."""
+        return DenseForm(np.ascontiguousarray(self.weights[:, items]))
 
     def columns(self) -> Floats:
         """Return what is known of each item as something liked: one row each."""
@@ -79,6 +84,8 @@ class LowRankForm:
         users, power = self._users(likes)
         right, other = whole_numbers(self.right)
         scores: Floats = np.ldexp(users @ right.T, -power - other)
+        if not self.own.any():
+            return scores
         rows = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
         scores[rows, likes.indices] -= on_grid(self.own)[likes.indices]
         return scores
@@ -93,6 +100,10 @@ class LowRankForm:
     def columns(self) -> Floats:
         """Return what is known of each item as something liked: one row each."""
         return self.right
+
+    def only(self, items: NDArray[np.bool_]) -> LowRankForm:
+        """Return the form that scores some items only, which nobody likes."""
+        return LowRankForm(self.left, self.right[items], np.zeros(len(self.left)))
 
     def replaced(self, items: NDArray[np.bool_], columns: Floats) -> LowRankForm:
         """Return the form with other columns for some items."""

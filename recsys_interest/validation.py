@@ -28,7 +28,7 @@ _TEXT_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
 COLD_RULES = (
     ColdRule("gram"),
     *(ColdRule("ridge", penalty) for penalty in (1.0, 3.0, 10.0, 30.0)),
-    *(ColdRule("kernel", gamma) for gamma in (1.0, 2.0, 4.0)),
+    *(ColdRule("kernel", gamma) for gamma in (1.0, 2.0, 4.0, 8.0)),
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
@@ -182,7 +182,7 @@ def ndcg_by_user(
     seen, hidden : csr_array of float64, shape (n_users, n_items)
         What is known, and never recommended; and what is to be found.
     candidates : ndarray of bool, shape (n_items,), optional
-        Recommend only these.
+        Recommend only these items, which nobody has seen.
 
     Returns
     -------
@@ -192,18 +192,20 @@ def ndcg_by_user(
     users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
     if len(users) > _USERS:
         users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
+    everything = np.ones(hidden.shape[1], dtype=bool)
+    columns_asked = everything if candidates is None else candidates
+    form = form if candidates is None else form.only(candidates)
     discount = 1 / np.log2(np.arange(_K) + 2.0)
     ideal = np.cumsum(discount)
     out = np.empty(len(users))
     for start in range(0, len(users), _ROWS_AT_ONCE):
         chunk = users[start : start + _ROWS_AT_ONCE]
         scores = form.scores(seen[chunk])
-        known = seen[chunk]
-        scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
-        if candidates is not None:
-            scores[:, ~candidates] = -np.inf
+        if candidates is None:
+            known = seen[chunk]
+            scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
         rows, columns, _, rank = best_cells(scores, _K)
-        wanted = hidden[chunk].toarray() > 0
+        wanted = hidden[chunk].toarray()[:, columns_asked] > 0
         gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
         total = np.bincount(rows, weights=gain, minlength=len(chunk))
         out[start : start + _ROWS_AT_ONCE] = total / ideal[np.minimum(_K, wanted.sum(axis=1)) - 1]

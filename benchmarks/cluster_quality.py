@@ -3,10 +3,10 @@
 stackoverflow (20 classes), searchsnippets (8) and agnews (4), three seeds. Everybody gets the same
 vectors of the language model and the number of classes, nobody a label. ACC is the share of texts
 in the right class under the best one-to-one match of clusters and classes; a text left as noise is
-in no class. The settings of the recipe are the same for all sets. They were compared by their ACC on
-these three sets, with the classes in view, so the three figures flatter the recipe; `mind` (titles
-and abstracts of news) and `thucnews` (Chinese headlines, 5,000 of them), which had no part in that,
-are measured beside them.
+in no class. The settings of the recipe are the same for all sets. They were compared by their ACC
+on these three sets, with the classes in view, so the three figures flatter the recipe; `mind`
+(titles and abstracts of news) and `thucnews` (Chinese headlines, 5,000 of them), which had no part
+in that, are measured beside them.
 
 BERTopic runs with its defaults, so it finds its own number of topics; once more with `nr_topics`,
 which merges them to the number of classes. It needs the extra `topics`; without it, the table says

@@ -146,9 +146,9 @@ def short_text_clusterer(
     Notes
     -----
     The steps and their settings are the same for all data. They were compared by their accuracy on
-    the three labelled sets of ``python -m benchmarks cluster_quality``, so the figures there flatter
-    them; two sets that had no part in it are measured beside them. Chapter 10, "Choosing and naming
-    clusters".
+    the three labelled sets of ``python -m benchmarks cluster_quality``, so the figures there
+    flatter them; two sets that had no part in it are measured beside them. Chapter 10, "Choosing
+    and naming clusters".
 
     Examples
     --------

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_interest.checks import canonical_ids, check_count, shown
+from recsys_interest.partitions import by_size
 
 __all__ = ["consensus_clusters"]
 
@@ -139,7 +140,7 @@ def _merged(codes: Ints, n_clusters: int | None) -> Ints:
     rest = ranked[len(head) :]
     if len(rest):
         group[rest] = _nearest(patterns[rest], patterns[head], group[head], sizes[head])
-    return _by_size(group[inverse.ravel()])
+    return by_size(group[inverse.ravel()])[0]
 
 
 def _together(left: Ints, right: Ints) -> Floats:
@@ -214,12 +215,3 @@ def _agreement(codes: Ints, found: Ints) -> Floats:
     mean = np.full(len(codes), np.nan)
     np.divide(total / codes.shape[1], others, out=mean, where=(others > 0) & (found >= 0))
     return mean
-
-
-def _by_size(group: Ints) -> Ints:
-    _, first, inverse, sizes = np.unique(
-        group, return_index=True, return_inverse=True, return_counts=True
-    )
-    rank = np.empty(len(sizes), dtype=np.int64)
-    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-    return rank[inverse]

@@ -16,7 +16,7 @@ from scipy.linalg import get_lapack_funcs
 
 from recsys_interest.behaviour import LinearRecommender
 from recsys_interest.checks import check_positive
-from recsys_interest.likes import cooccurrence, on_grid
+from recsys_interest.likes import cooccurrence, put_on_grid
 from recsys_interest.recommender import Recommender
 
 __all__ = ["EaseRecommender", "closed_form"]
@@ -93,11 +93,7 @@ class EaseRecommender(LinearRecommender):
         check_positive(self.l2, "l2")
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
-        weights = closed_form(cooccurrence(likes), float(self.l2))
-        for start in range(0, len(weights), _ROWS_AT_ONCE):
-            here = slice(start, start + _ROWS_AT_ONCE)
-            weights[here] = on_grid(weights[here])
-        self.weights_ = weights
+        self.weights_ = put_on_grid(closed_form(cooccurrence(likes), float(self.l2)))
 
 
 def closed_form(gram: NDArray[Any], l2: float) -> NDArray[Any]:

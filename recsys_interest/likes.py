@@ -15,11 +15,12 @@ from scipy import sparse
 
 from recsys_interest.schema import event_strength
 
-__all__ = ["cooccurrence", "likes_matrix", "on_grid", "whole_numbers"]
+__all__ = ["cooccurrence", "likes_matrix", "on_grid", "put_on_grid", "whole_numbers"]
 
 Doubles = NDArray[np.float64]
 
 _FACTOR_BITS = 26  # the product of two such numbers still has a bit to spare in float64
+_ROWS_AT_ONCE = 1024
 _CELLS_AT_ONCE = 2**23  # co-occurrences that are held sparse and dense at one time
 
 
@@ -101,6 +102,19 @@ def on_grid(values: NDArray[Any], bits: int = 30) -> NDArray[Any]:
     [0.0, 0.25]
     """
     return np.ldexp(np.rint(np.ldexp(values, bits)), -bits)
+
+
+def put_on_grid(table: NDArray[Any]) -> NDArray[Any]:
+    """Round a large table to the grid of `on_grid` where it lies, and return it.
+
+    >>> table = np.array([[0.1, 2.0**-40]])
+    >>> put_on_grid(table) is table, table[0, 1]
+    (True, np.float64(0.0))
+    """
+    for start in range(0, len(table), _ROWS_AT_ONCE):
+        here = slice(start, start + _ROWS_AT_ONCE)
+        table[here] = on_grid(table[here])
+    return table
 
 
 def whole_numbers(factors: NDArray[Any]) -> tuple[Doubles, int]:

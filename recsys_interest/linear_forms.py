@@ -15,7 +15,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from recsys_interest.checks import check_positive, shown
 from recsys_interest.ease import closed_form
-from recsys_interest.likes import Doubles, on_grid, whole_numbers
+from recsys_interest.likes import Doubles, on_grid, put_on_grid, whole_numbers
 from recsys_interest.nearest_neighbours import text_neighbours
 from recsys_interest.recommender import Floats
 
@@ -61,9 +61,7 @@ class DenseForm:
 
     def rounded(self) -> DenseForm:
         """Return the form with weights whose sums are exact."""
-        for start in range(0, len(self.weights), _ROWS_AT_ONCE):
-            here = slice(start, start + _ROWS_AT_ONCE)
-            self.weights[here] = on_grid(self.weights[here])
+        put_on_grid(self.weights)
         return self
 
 

@@ -305,18 +305,20 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             unit = np.repeat(unit[:1], len(unit), axis=0)
         # A PCA of equal rows divides nothing by nothing, and returns zeros.
         quiet = np.errstate(invalid="ignore") if alike else contextlib.nullcontext()
+        part = self.estimator_ if self.reducer_ is None else self.reducer_
         try:
             # Two partial sums are the same in either order, three are not.
             with threadpool_limits(limits=2, user_api="openmp"), quiet, warnings.catch_warnings():
                 # Fewer clusters than asked for: n_clusters_ says so.
                 warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
                 seen = unit if self.reducer_ is None else self.reducer_.fit_transform(unit)
+                part = self.estimator_
                 self._check_count(np.asarray(seen))
                 labels = np.asarray(self.estimator_.fit_predict(seen))
                 return labels, _membership(self.estimator_, seen, labels)
         except ValueError as error:
             raise ValueError(
-                f"{type(self.estimator_).__name__} cannot cluster the rows that are not zero "
+                f"{type(part).__name__} cannot be fitted to the rows that are not zero "
                 f"(n_samples = {len(unit)}, n_features = {unit.shape[1]}): {error}"
             ) from error
 

@@ -54,9 +54,11 @@ ROAD = (
     *("short_texts", "count_criteria", "cluster_count"),
     *("likes", "recommender", "recommend", "behaviour"),
     *("ease", "nearest_neighbours", "matrix_factors"),
-    *("linear_forms", "validation", "text_informed", "cluster_metrics"),
+    *("linear_forms", "validation", "text_informed"),
+    *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
-    *("ranking_metrics", "sequence", "new_items", "adapting"),
+    *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
+    *("off_policy", "noise", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

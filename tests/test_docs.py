@@ -54,7 +54,7 @@ ROAD = (
     *("short_texts", "count_criteria", "cluster_count"),
     *("likes", "recommender", "recommend", "behaviour"),
     *("ease", "nearest_neighbours", "matrix_factors"),
-    *("linear_forms", "validation", "text_informed"),
+    *("linear_forms", "cold_rules", "validation", "text_informed"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),

@@ -36,6 +36,7 @@ from .pretraining import pretrain as pretrain
 from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .durable_stream import DurableStream as DurableStream, Receipt as Receipt
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest

@@ -55,6 +55,7 @@ ROAD = (
     *("clusters", "nested_clusters"),
     *("short_texts", "count_criteria", "cluster_count"),
     *("likes", "recommender", "recommend", "behaviour"),
+    *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
     *("linear_forms", "validation", "text_informed", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),

@@ -57,9 +57,11 @@ ROAD = (
     *("likes", "recommender", "recommend", "behaviour"),
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
-    *("linear_forms", "validation", "text_informed", "cluster_metrics"),
+    *("linear_forms", "cold_rules", "validation", "text_informed"),
+    *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
-    *("ranking_metrics", "sequence", "new_items", "adapting"),
+    *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
+    *("off_policy", "noise", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )

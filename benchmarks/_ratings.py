@@ -82,7 +82,7 @@ def vectors_of(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     texts = item_text(items)
     bert = TextEncoder(dtype="auto", cache="default", progress=False).fit_transform(texts)
     hashing = HashingVectorizer(n_features=N_HASHED, norm=None, alternate_sign=False)
-    words = TfidfTransformer().fit_transform(hashing.transform(texts)).toarray()
+    words = TfidfTransformer(sublinear_tf=True).fit_transform(hashing.transform(texts)).toarray()
     both = np.hstack([bert.to_numpy(), words.astype(np.float32)])
     return bert, pd.DataFrame(both, index=bert.index)
 
@@ -148,4 +148,5 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
     half = np.nan
     if len(values) > 1:
         half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return {"mean": round(mean, 4), "low": round(mean - half, 4), "high": round(mean + half, 4)}
+    found = {"mean": mean, "low": mean - half, "high": mean + half}
+    return {key: round(float(value), 4) for key, value in found.items()}

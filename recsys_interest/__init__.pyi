@@ -36,6 +36,7 @@ from .pretraining import pretrain as pretrain
 from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .durable_stream import DurableStream as DurableStream, Receipt as Receipt
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest
@@ -61,6 +62,7 @@ from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
+from .live_recommender import LiveRecommender as LiveRecommender
 from .ease import EaseRecommender as EaseRecommender
 from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender
 from .nearest_neighbours import TextKNNRecommender as TextKNNRecommender

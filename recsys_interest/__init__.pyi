@@ -68,6 +68,7 @@ from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
 from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
 from .linear_forms import ColdRule as ColdRule
 from .text_informed import TextInformedRecommender as TextInformedRecommender
+from .feedback import feedback_events as feedback_events
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
 from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards

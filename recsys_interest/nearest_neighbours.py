@@ -15,7 +15,7 @@ from scipy import sparse
 from recsys_interest.behaviour import BehaviourRecommender, LinearRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_positive
 from recsys_interest.likes import Doubles, on_grid
-from recsys_interest.recommender import Floats, Positions, Recommender, best_cells
+from recsys_interest.recommender import Floats, Positions, Recommender, best_cells, rows_of
 
 __all__ = ["ItemKNNRecommender", "TextKNNRecommender", "UserKNNRecommender", "nearest_rows"]
 
@@ -93,7 +93,9 @@ class ItemKNNRecommender(LinearRecommender):
         check_positive(self.shrinkage, "shrinkage", zero=True)
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
-        near = _cosine_neighbours(likes.T.tocsr(), self.n_neighbors, self.shrinkage)
+        table = likes.T.tocsr()
+        everyone = np.arange(table.shape[0])
+        near = _cosine_neighbours(table, table, everyone, self.n_neighbors, self.shrinkage)
         self.weights_ = near.T.tocsr()
 
 
@@ -166,10 +168,21 @@ class UserKNNRecommender(BehaviourRecommender):
         check_positive(self.shrinkage, "shrinkage", zero=True)
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
-        self.similarity_ = _cosine_neighbours(likes, self.n_neighbors, self.shrinkage)
+        self._others = likes
+        self.similarity_ = self._neighbours(likes, np.arange(likes.shape[0]))
+
+    def _neighbours(self, likes: sparse.csr_array, users: Positions) -> sparse.csr_array:
+        return _cosine_neighbours(likes, self._others, users, self.n_neighbors, self.shrinkage)
+
+    def _take_in_likes(self, users: Positions, changed: Positions) -> None:
+        near = self._neighbours(self.likes_[changed], users[changed])
+        both = sparse.vstack([rows_of(self.similarity_, users), near], format="csr")
+        row = np.arange(len(users))
+        row[changed] = len(users) + np.arange(len(changed))
+        self.similarity_ = both[row]
 
     def _scores(self, users: Positions) -> Floats:
-        return np.asarray((self.similarity_[users] @ self.likes_).toarray())
+        return np.asarray((self.similarity_[users] @ self._others).toarray())
 
 
 class TextKNNRecommender(LinearRecommender):
@@ -270,11 +283,11 @@ def text_neighbours(
         rows[:, ~allowed] = 0.0
         return rows
 
-    return nearest_rows(cosines, len(vectors), n_neighbors)
+    return nearest_rows(cosines, np.arange(len(vectors)), len(vectors), n_neighbors)
 
 
 def nearest_rows(
-    similarity: Callable[[slice], Doubles], n: int, n_neighbors: int
+    similarity: Callable[[slice], Doubles], own: Positions, n: int, n_neighbors: int
 ) -> sparse.csr_array:
     """Keep the largest positive similarities of each row, itself left out.
 
@@ -283,28 +296,31 @@ def nearest_rows(
     similarity : callable
         Returns some rows of the table of similarities, dense; called for a few rows at a time, so
         that the table is never held as a whole.
+    own : ndarray of int, shape (n_rows,)
+        Which column is the row itself; −1 where none is.
     n : int
-        Rows and columns of the table.
+        Columns of the table.
     n_neighbors : int
         How many to keep in each row; of equal ones the first.
 
     Returns
     -------
-    csr_array of float64, shape (n, n)
+    csr_array of float64, shape (n_rows, n)
         In multiples of :math:`2^{-30}`.
 
     Examples
     --------
     >>> table = np.array([[9.0, 1.0, 2.0], [1.0, 9.0, 1.0], [2.0, 1.0, 9.0]])
-    >>> nearest_rows(lambda here: table[here].copy(), 3, 1).toarray().tolist()
+    >>> nearest_rows(lambda here: table[here].copy(), np.arange(3), 3, 1).toarray().tolist()
     [[0.0, 0.0, 2.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]
     """
     size = max(1, _CELLS_AT_ONCE // n)
-    parts = []
-    for start in range(0, n, size):
-        here = slice(start, min(start + size, n))
+    parts = [sparse.csr_array((0, n))]
+    for start in range(0, len(own), size):
+        here = slice(start, start + size)
         values = on_grid(similarity(here))
-        values[np.arange(len(values)), np.arange(start, here.stop)] = 0.0
+        known = np.flatnonzero(own[here] >= 0)
+        values[known, own[here][known]] = 0.0
         values[values <= 0] = -np.inf
         rows, columns, scores, _ = best_cells(values, n_neighbors)
         parts.append(sparse.csr_array((scores, (rows, columns)), shape=values.shape))
@@ -314,14 +330,18 @@ def nearest_rows(
 
 
 def _cosine_neighbours(
-    table: sparse.csr_array, n_neighbors: int, shrinkage: float
+    rows: sparse.csr_array,
+    others: sparse.csr_array,
+    own: Positions,
+    n_neighbors: int,
+    shrinkage: float,
 ) -> sparse.csr_array:
-    length = np.sqrt(table.sum(axis=1))
-    other = table.T.tocsr()
+    left, right = np.sqrt(rows.sum(axis=1)), np.sqrt(others.sum(axis=1))
+    columns = others.T.tocsr()
 
     def cosines(here: slice) -> Doubles:
-        both = (table[here] @ other).toarray()
-        scale = np.multiply.outer(length[here], length) + shrinkage
+        both = (rows[here] @ columns).toarray()
+        scale = np.multiply.outer(left[here], right) + shrinkage
         return np.divide(both, scale, out=both, where=scale > 0)
 
-    return nearest_rows(cosines, table.shape[0], n_neighbors)
+    return nearest_rows(cosines, own, others.shape[0], n_neighbors)

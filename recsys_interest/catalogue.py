@@ -18,18 +18,20 @@ from scipy.linalg import solve
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_same_ids
-from recsys_interest.cold_rules import with_cold
+from recsys_interest.cold_rules import shares_of
 from recsys_interest.ease import EaseRecommender
-from recsys_interest.likes import Doubles, cooccurrence
+from recsys_interest.group_priors import GroupPrior
+from recsys_interest.likes import Doubles, cooccurrence, on_grid
 from recsys_interest.linear_forms import DenseForm, LowRankForm, centred
 from recsys_interest.nearest_neighbours import ItemKNNRecommender
+from recsys_interest.priors import VectorPrior
 from recsys_interest.recommend import CosineRecommender, PopularityRecommender
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import validate_items
 from recsys_interest.text_informed import TextInformedRecommender
 from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["Growth", "columns_of_texts", "extend_catalogue", "grow"]
+__all__ = ["Growth", "columns_of_texts", "extend_catalogue", "grow", "grown"]
 
 AnyRecommender = TypeVar("AnyRecommender", bound=Recommender)
 
@@ -132,15 +134,14 @@ def extend_catalogue(
     ids = vectors.index.to_series()
     check_same_ids(ids, old.to_series(), "item_vectors.index", "the catalogue")
     added = pd.Index(given[~given.isin(old)]).sort_values()
-    if added.empty:
-        return copy.copy(recommender)
     longer = pd.Index(old.append(added), name="item_id").sort_values()
     vectors = vectors.reindex(added, fill_value=0.0)
     growth = Growth(longer, longer.get_indexer(old), longer.get_indexer(added), vectors)
-    return _grown(recommender, growth)
+    return grown(recommender, growth)
 
 
-def _grown(recommender: AnyRecommender, growth: Growth) -> AnyRecommender:
+def grown(recommender: AnyRecommender, growth: Growth) -> AnyRecommender:
+    """Return a copy of a fitted recommender for the longer catalogue, its fallbacks included."""
     other = copy.copy(recommender)
     grow(other, growth)  # while the rest is as it was
     for name in ("seen_", "likes_", "_strength"):
@@ -148,7 +149,7 @@ def _grown(recommender: AnyRecommender, growth: Growth) -> AnyRecommender:
             setattr(other, name, growth.columns(getattr(other, name)))
     other.item_ids_ = growth.item_ids
     if hasattr(other, "fallback_"):
-        other.fallback_ = _grown(other.fallback_, growth)
+        other.fallback_ = grown(other.fallback_, growth)
     return other
 
 
@@ -199,19 +200,112 @@ def _(recommender: CosineRecommender, growth: Growth) -> None:
 @grow.register(EaseRecommender)
 @grow.register(ItemKNNRecommender)
 def _(recommender: EaseRecommender | ItemKNNRecommender, growth: Growth) -> None:
-    weights, n = recommender.weights_, len(growth.item_ids)
+    weights = recommender.weights_
     if sparse.issparse(weights):
-        wide = growth.columns(weights)
-        rows = sparse.csr_array((np.ones(len(growth.place)), (growth.place, range(len(growth.place)))), shape=(n, len(growth.place)))
-        recommender.weights_ = sparse.csr_array(rows @ wide)
+        recommender.weights_ = growth.columns(growth.columns(weights).T.tocsr()).T.tocsr()
     else:
         recommender.weights_ = _padded(weights, growth)
 
 
 @grow.register
 def _(recommender: TextInformedRecommender, growth: Growth) -> None:
-    new = columns_of_texts(recommender, growth.vectors)
-    ...
+    columns = columns_of_texts(recommender, growth.vectors)
+    form, blank = recommender.model_, np.zeros((len(growth.new), 1))
+    if isinstance(form, DenseForm):
+        weights = _padded(form.weights, growth)
+        weights[np.ix_(growth.place, growth.new)] = on_grid(columns.T)
+        recommender.model_ = DenseForm(weights)
+    else:
+        left, own = growth.rows(form.left, blank), growth.rows(form.own, blank[:, 0])
+        recommender.model_ = LowRankForm(left, growth.rows(form.right, columns), own)
+    new = centred(unit_rows(growth.vectors.to_numpy(dtype=np.float64)), recommender.mean_)
+    recommender.text_ = growth.rows(recommender.text_, new)
 
 
-def _no_events(recommender: Recommender) -> pd.DataFrame: ...
+@grow.register
+def _(recommender: VectorPrior, growth: Growth) -> None:
+    _check_width(growth.vectors, recommender.text_.shape[1])
+    new = centred(unit_rows(growth.vectors.to_numpy(dtype=np.float64)), recommender.mean_)
+    recommender.text_ = growth.rows(recommender.text_, new)
+    recommender._nothing_said(len(growth.item_ids))
+
+
+@grow.register
+def _(recommender: GroupPrior, growth: Growth) -> None:
+    groups = recommender.groups_.reindex(columns=growth.item_ids, fill_value=0.0)
+    recommender.groups_ = groups
+
+
+def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> Floats:
+    r"""Return what a fitted model would know of items that nobody likes yet, from their texts.
+
+    By the model's `ColdRule`. Where that is ``"gram"``, the closed form with one more item has the
+    new column :math:`(X^\top X + \tau \lambda E E^\top + \lambda I)^{-1} \tau \lambda E e`.
+
+    Parameters
+    ----------
+    model : TextInformedRecommender
+        Fitted.
+    vectors : DataFrame of float32, shape (n_texts, n_features)
+        As `check_vectors` returns them; zeros for no text.
+
+    Returns
+    -------
+    ndarray of float64
+        One row a text: in the dense form what liking each item of the catalogue says for it, in the
+        low-rank form its factors.
+    """
+    _check_width(vectors, model.text_.shape[1])
+    new = centred(unit_rows(vectors.to_numpy(dtype=np.float64)), model.mean_)
+    form, rule = model.model_, model.cold_rule_
+    warm = (model.likes_.sum(axis=0) > 0) & model.text_.any(axis=1)
+    columns = np.zeros((len(new), form.columns().shape[1]))
+    if rule.kind == "gram":
+        of_gram = _dense_gram if isinstance(form, DenseForm) else _low_rank_gram
+        columns = of_gram(model, new)
+    elif warm.any():
+        cold = np.arange(len(model.text_) + len(new)) >= len(model.text_)
+        shares = shares_of(rule, np.vstack([model.text_, new]), cold, np.append(warm, ~cold[cold]))
+        columns = shares.made(form.columns(), warm).astype(np.float64)
+    columns[~new.any(axis=1)] = 0.0
+    return columns
+
+
+def _dense_gram(model: TextInformedRecommender, new: Doubles) -> Floats:
+    weight, text = model.text_weight_ * model.l2_, model.text_
+    gram = cooccurrence(model.likes_) + weight * (text @ text.T)
+    gram[np.diag_indices(len(gram))] += model.l2_
+    right = weight * (text @ new.T)
+    return np.asarray(solve(gram, right, assume_a="pos", overwrite_a=True, overwrite_b=True).T)
+
+
+def _low_rank_gram(model: TextInformedRecommender, new: Doubles) -> Floats:
+    left = model.model_.left  # V sqrt(h), whose columns tell h = s^2 / (s^2 + l2)
+    held = np.square(left).sum(axis=0)
+    weight = model.text_weight_ * (1.0 - held) / held  # tau l2 / s^2
+    return np.asarray((new @ (model.text_.T @ left)) * weight)
+
+
+def _padded(weights: Floats, growth: Growth) -> Floats:
+    n = len(growth.item_ids)
+    wide = np.zeros((n, n), dtype=weights.dtype)
+    wide[np.ix_(growth.place, growth.place)] = weights
+    return wide
+
+
+def _no_events(recommender: Recommender) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "user_id": recommender.user_ids_[:0],
+            "item_id": recommender.item_ids_[:0],
+            "timestamp": pd.DatetimeIndex([], tz="UTC"),
+        }
+    )
+
+
+def _check_width(vectors: pd.DataFrame, width: int) -> None:
+    if vectors.shape[1] != width:
+        raise ValueError(
+            f"item_vectors has {vectors.shape[1]} features, those of fit had {width}; encode both "
+            f"with the same model"
+        )

@@ -9,12 +9,13 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.catalogue import extend_catalogue
+from recsys_interest.catalogue import Growth, extend_catalogue, grow, grown
 from recsys_interest.priors import Prior
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import validate_users
@@ -217,7 +218,7 @@ class ColdStartRecommender(Recommender):
             last = clone(prior).set_params(fallback=last)
         return clone(head).set_params(fallback=last)
 
-    def _can_score(self, users: Positions) -> NDArray[bool]:
+    def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         return self.recommender_._can_score(users)
 
     def _scores(self, users: Positions) -> Floats:
@@ -232,3 +233,11 @@ def _told(model: Recommender, users: pd.DataFrame) -> Recommender:
         link.fallback_ = link.fallback_.told(users, model)
         link = link.fallback_
     return head
+
+
+@grow.register
+def _(recommender: ColdStartRecommender, growth: Growth) -> None:
+    recommender._untold = grown(recommender._untold, growth)
+    users = recommender.users_
+    told = recommender._untold if users is None else _told(recommender._untold, users)
+    recommender.recommender_ = told

@@ -66,7 +66,7 @@ from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender
 from .nearest_neighbours import TextKNNRecommender as TextKNNRecommender
 from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
 from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
-from .linear_forms import ColdRule as ColdRule
+from .cold_rules import ColdRule as ColdRule
 from .text_informed import TextInformedRecommender as TextInformedRecommender
 from .feedback import feedback_events as feedback_events
 from .cluster_metrics import evaluate_clusters as evaluate_clusters

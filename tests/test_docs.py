@@ -54,7 +54,7 @@ ROAD = (
     *("short_texts", "count_criteria", "cluster_count"),
     *("likes", "recommender", "recommend", "behaviour"),
     *("ease", "nearest_neighbours", "matrix_factors"),
-    *("linear_forms", "validation", "text_informed", "cluster_metrics"),
+    *("linear_forms", "cold_rules", "validation", "text_informed", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
     *("ranking_metrics", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),

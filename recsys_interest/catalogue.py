@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ class Growth:
         wide.sort_indices()
         return wide
 
-    def rows(self, table: NDArray[np.floating], new: NDArray[np.floating]) -> Floats:
+    def rows(self, table: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
         """Return a dense table of items with these rows for the new ones."""
         out = np.empty((len(self.item_ids), *table.shape[1:]), dtype=table.dtype)
         out[self.place], out[self.new] = table, new
@@ -239,8 +239,9 @@ def _(recommender: GroupPrior, growth: Growth) -> None:
 def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> Floats:
     r"""Return what a fitted model would know of items that nobody likes yet, from their texts.
 
-    By the model's `ColdRule`. Where that is ``"gram"``, the closed form with one more item has the
-    new column :math:`(X^\top X + \tau \lambda E E^\top + \lambda I)^{-1} \tau \lambda E e`.
+    By the model's `ColdRule`. Where that is ``"gram"``, the closed form of the liked items and one
+    more has the column
+    :math:`(X^\top X + \tau \lambda E E^\top + \lambda I)^{-1} \tau \lambda E e`.
 
     Parameters
     ----------
@@ -259,10 +260,12 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
     new = centred(unit_rows(vectors.to_numpy(dtype=np.float64)), model.mean_)
     form, rule = model.model_, model.cold_rule_
     warm = (model.likes_.sum(axis=0) > 0) & model.text_.any(axis=1)
-    columns = np.zeros((len(new), form.columns().shape[1]))
-    if rule.kind == "gram":
-        of_gram = _dense_gram if isinstance(form, DenseForm) else _low_rank_gram
-        columns = of_gram(model, new)
+    columns: Floats = np.zeros((len(new), form.columns().shape[1]))
+    if rule.kind == "gram" and warm.any():
+        if isinstance(form, DenseForm):
+            columns[:, warm] = _dense_gram(model, warm, new)
+        else:
+            columns = _low_rank_gram(model, form.left, new)
     elif warm.any():
         cold = np.arange(len(model.text_) + len(new)) >= len(model.text_)
         shares = shares_of(rule, np.vstack([model.text_, new]), cold, np.append(warm, ~cold[cold]))
@@ -271,17 +274,16 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
     return columns
 
 
-def _dense_gram(model: TextInformedRecommender, new: Doubles) -> Floats:
-    weight, text = model.text_weight_ * model.l2_, model.text_
-    gram = cooccurrence(model.likes_) + weight * (text @ text.T)
+def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Doubles) -> Floats:
+    weight, text = model.text_weight_ * model.l2_, model.text_[warm]
+    gram = cooccurrence(sparse.csr_array(model.likes_[:, warm])) + weight * (text @ text.T)
     gram[np.diag_indices(len(gram))] += model.l2_
     right = weight * (text @ new.T)
     return np.asarray(solve(gram, right, assume_a="pos", overwrite_a=True, overwrite_b=True).T)
 
 
-def _low_rank_gram(model: TextInformedRecommender, new: Doubles) -> Floats:
-    left = model.model_.left  # V sqrt(h), whose columns tell h = s^2 / (s^2 + l2)
-    held = np.square(left).sum(axis=0)
+def _low_rank_gram(model: TextInformedRecommender, left: Doubles, new: Doubles) -> Floats:
+    held = np.square(left).sum(axis=0)  # left is V sqrt(h) with h = s^2 / (s^2 + l2)
     weight = model.text_weight_ * (1.0 - held) / held  # tau l2 / s^2
     return np.asarray((new @ (model.text_.T @ left)) * weight)
 

@@ -1,4 +1,4 @@
-"""Why an item is on a list: what each liked item and each word of its text adds to its score.
+"""Why an item is on a list: what each liked item adds to its score, and a sentence of it.
 
 Chapter: 13 (cold start).
 """
@@ -6,10 +6,9 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,22 +17,27 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import LinearRecommender
-from recsys_interest.catalogue import columns_of_texts
 from recsys_interest.checks import canonical_ids, check_count, check_frame, check_same_ids, shown
 from recsys_interest.cold_start import ColdStartRecommender
 from recsys_interest.linear_forms import DenseForm
 from recsys_interest.priors import VectorPrior
 from recsys_interest.recommend import CosineRecommender
-from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows
+from recsys_interest.recommender import Positions, Recommender
 from recsys_interest.text_informed import TextInformedRecommender
-from recsys_interest.tokens import HAN_RUN, WordAnalyzer
-from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["contributions", "explain", "explain_words", "explanation_sentences", "text_scores"]
+__all__ = [
+    "by_source",
+    "checked_lists",
+    "contributions",
+    "explain",
+    "explanation_sentences",
+    "recommender_with",
+]
+
+AnyRecommender = TypeVar("AnyRecommender", bound=Recommender)
 
 _PAIR = ["user_id", "item_id"]
 _LISTS = (*_PAIR, "rank", "score", "source")
-_WORDS_AT_ONCE = 4096  # changed texts whose vectors are held at one time
 
 
 def explain(
@@ -45,7 +49,7 @@ def explain(
 ) -> pd.DataFrame:
     r"""Return what each thing the user did adds to the score of each item on a list.
 
-    For a linear model, whose score is a sum over the liked items, the addends are the contributions:
+    The score of a linear model is a sum over the liked items; its addends are the contributions,
 
     .. math:: \mathrm{score}(u, i) = \sum_j c_{uij}, \qquad c_{uij} = x_{uj} W_{ji} .
 
@@ -99,14 +103,15 @@ def explain(
     >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["tent", "rope"] * 2 + ["tent"]})
     >>> log["timestamp"] = pd.Timestamp("2026-01-05", tz="UTC")
     >>> model = EaseRecommender(l2=1.0).fit(log)
-    >>> explain(model, model.recommend([3]))[["item_id", "score", "because", "contribution"]].round(3)
+    >>> found = explain(model, model.recommend([3]))
+    >>> found[["item_id", "score", "because", "contribution"]].round(3)
       item_id  score because  contribution
     0    rope    0.5    tent           0.5
     """
     if top is not None:
         check_count(top, "top")
-    rows, parts = _checked(recommender, lists), []
-    for link, mine in _by_source(recommender, rows):
+    rows, parts = checked_lists(recommender, lists), []
+    for link, mine in by_source(recommender, rows):
         items = link.item_ids_.get_indexer(mine["item_id"])
         found = contributions(link, pd.Index(mine["user_id"]), items, session)
         if found is not None:
@@ -191,148 +196,6 @@ def _(
     known = recommender.item_ids_.get_indexer(vectors.index)[weights.indices]
     shape = (len(users), len(recommender.item_ids_))
     return sparse.csr_array((data[known >= 0], (rows[known >= 0], known[known >= 0])), shape=shape)
-
-
-def explain_words(
-    recommender: Recommender,
-    lists: pd.DataFrame,
-    texts: pd.Series,
-    encoder: Any,
-    *,
-    top: int = 3,
-    session: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    r"""Return by how much the score of each item on a list falls when a word leaves its text.
-
-    .. math:: \mathrm{drop}(w) = \mathrm{score}(u, t_i) - \mathrm{score}(u, t_i \setminus w)
-
-    with the text :math:`t_i` of the item and :math:`\mathrm{score}(u, t)` what the recommender says
-    of a text: the cosine of `CosineRecommender`; or, of `TextInformedRecommender`, the score that
-    an item nobody likes yet would have with it (its `ColdRule`), which for a known item is the text
-    part of what is known.
-
-    Parameters
-    ----------
-    recommender : Recommender
-        Fitted: a `CosineRecommender` or `TextInformedRecommender`, or a `ColdStartRecommender` of
-        one. Further kinds are added with ``text_scores.register``.
-    lists : DataFrame
-        What it recommended: `user_id`, `item_id`, `rank`, `score` and `source`.
-    texts : Series of str
-        The text of each item, indexed by item id, as it was encoded (`item_text`).
-    encoder : object
-        Has ``transform(texts)``: the encoder of the item vectors. It reads each text once for each
-        of its different words, so explain short lists.
-    top : int, default 3
-        How many words for each item, the largest drops first; only those with a drop above 0.
-    session : DataFrame, optional
-        The session that the lists were made with.
-
-    Returns
-    -------
-    DataFrame
-        `user_id`, `item_id`, `rank`, `word`, `drop` (in the unit of the score), in the order of the
-        lists. Stop words are no reasons.
-
-    Raises
-    ------
-    NotFittedError
-        If `fit` was not called.
-    TypeError
-        If an argument is of the wrong kind.
-    SchemaError
-        If `lists` lacks a column, or its ids are of another kind than those of the log.
-    ValueError
-        If an item has no text in `texts`, or the encoder returns other vectors than those of fit.
-
-    Notes
-    -----
-    Words interact: what several words do together is not the sum of their drops. Chapter 13, "Cold
-    start".
-
-    Examples
-    --------
-    >>> class Letters:  # an encoder for this example: how many of each letter
-    ...     def transform(self, texts):
-    ...         counts = [[text.count(c) for c in "tov"] for text in texts]
-    ...         return pd.DataFrame(counts, index=texts.index)
-    >>> texts = pd.Series(["tent", "attic oven"], index=["a", "b"])
-    >>> log = pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]})
-    >>> log["timestamp"] = pd.Timestamp("2026-01-05", tz="UTC")
-    >>> model = CosineRecommender().fit(log, item_vectors=Letters().transform(texts))
-    >>> explain_words(model, model.recommend([1]), texts, Letters()).round(3)
-       user_id item_id  rank   word   drop
-    0        1       b     1  attic  0.816
-    """
-    check_count(top, "top")
-    rows = _checked(recommender, lists)
-    if not isinstance(texts, pd.Series):
-        raise TypeError(f"texts must be a Series indexed by item id, got {type(texts).__name__}")
-    lost = rows.loc[~rows["item_id"].isin(texts.index), "item_id"]
-    if len(lost):
-        raise ValueError(f"texts lacks the item(s) {shown(lost)}; use '' for no text")
-    parts = [_NO_WORDS]
-    for link, mine in _by_source(recommender, rows):
-        parts += _dropped(link, mine, texts, encoder, session)
-    columns = {c: rows[c].dtype for c in (*_PAIR, "rank")}
-    out = pd.concat([p for p in parts if len(p)] or parts[:1])
-    out = out[out["drop"] > 0].sort_values(["row", "drop", "word"], ascending=[True, False, True])
-    out = out[out.groupby("row").cumcount() < top]
-    found = rows.loc[out["row"], [*_PAIR, "rank"]].reset_index(drop=True).astype(columns)
-    return found.assign(word=out["word"].to_numpy(dtype=object), drop=out["drop"].to_numpy()).astype(
-        {"word": "str"}
-    )
-
-
-@singledispatch
-def text_scores(
-    recommender: Recommender, users: pd.Index, vectors: pd.DataFrame, session: pd.DataFrame | None
-) -> Floats | None:
-    """Return what a recommender says of texts, one for each user.
-
-    Parameters
-    ----------
-    recommender : Recommender
-        Fitted.
-    users : Index, shape (n_pairs,)
-        Their ids; only users the recommender can score.
-    vectors : DataFrame of float32, shape (n_pairs, n_features)
-        The texts, by the encoder of the item vectors.
-    session : DataFrame or None
-        That of `recommend`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_pairs,), or None
-        The scores. None: texts mean nothing to this kind of recommender.
-    """
-    return None
-
-
-@text_scores.register
-def _(
-    recommender: CosineRecommender,
-    users: pd.Index,
-    vectors: pd.DataFrame,
-    session: pd.DataFrame | None,
-) -> Floats:
-    model, place = recommender_with(recommender, users, session)
-    left = model.user_vectors_[place].astype(np.float64)
-    return np.vecdot(left, unit_rows(vectors.to_numpy(dtype=np.float64)))
-
-
-@text_scores.register
-def _(
-    recommender: TextInformedRecommender,
-    users: pd.Index,
-    vectors: pd.DataFrame,
-    session: pd.DataFrame | None,
-) -> Floats:
-    model, place = recommender_with(recommender, users, session)
-    columns, likes = columns_of_texts(recommender, vectors), model.likes_[place]
-    if isinstance(recommender.model_, DenseForm):
-        return np.asarray(likes.multiply(columns).sum(axis=1)).ravel()
-    return np.vecdot(likes @ recommender.model_.left, columns)
 
 
 def explanation_sentences(
@@ -433,7 +296,8 @@ def recommender_with(
     return model, place[asked.get_indexer(users)]
 
 
-def _checked(recommender: Recommender, lists: pd.DataFrame) -> pd.DataFrame:
+def checked_lists(recommender: Recommender, lists: pd.DataFrame) -> pd.DataFrame:
+    """Return lists with canonical ids and a plain index, or say what does not fit."""
     if not isinstance(recommender, Recommender):
         raise TypeError(f"recommender must be a Recommender, got {type(recommender).__name__}")
     check_is_fitted(recommender, "item_ids_")
@@ -447,7 +311,7 @@ def _checked(recommender: Recommender, lists: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _by_source(
+def by_source(
     recommender: Recommender, rows: pd.DataFrame
 ) -> Iterator[tuple[Recommender, pd.DataFrame]]:
     """Yield each part of a chain with the rows of the lists that it made."""
@@ -527,38 +391,3 @@ def _reasons(
     return out.assign(
         because=item_ids[found.indices[kept]], contribution=found.data[kept], share=share[kept]
     )
-
-
-_NO_WORDS = pd.DataFrame({"row": np.empty(0, dtype=np.intp), "word": [], "drop": np.empty(0)})
-
-
-def _dropped(
-    link: Recommender,
-    rows: pd.DataFrame,
-    texts: pd.Series,
-    encoder: Any,
-    session: pd.DataFrame | None,
-) -> Iterator[pd.DataFrame]:
-    """Yield tables of row, word and drop, for some thousand changed texts at a time."""
-    analyze = WordAnalyzer()
-    whole = texts.loc[rows["item_id"]].tolist()
-    cells = [
-        (row, word, without(text, word))
-        for row, text in zip(rows.index, whole, strict=True)
-        for word in ["", *sorted(set(analyze(text)))]
-    ]
-    for start in range(0, len(cells), _WORDS_AT_ONCE):
-        ...
-
-
-def without(text: str, word: str) -> str:
-    """Return the text without a word, wherever it stands.
-
-    >>> without("A tent, tents and a TENT", "tent")
-    'A , tents and a '
-    """
-    if not word:
-        return text
-    if HAN_RUN.search(word):
-        return text.replace(word, "")
-    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "", text, flags=re.IGNORECASE)

@@ -88,9 +88,7 @@ def feedback_events(
     shown_lists = _pairs(lists, "lists", (*_PAIR, "rank", "source"))
     clicked = _pairs(clicks, "clicks", _PAIR)
     for column in _PAIR:
-        check_same_ids(
-            clicked[column], shown_lists[column], f"clicks.{column}", f"lists.{column}"
-        )
+        check_same_ids(clicked[column], shown_lists[column], f"clicks.{column}", f"lists.{column}")
     clicked = _timed(clicked, timestamp)
     if "event" not in clicked:
         clicked["event"] = pd.Series(event, index=clicked.index, dtype="str")
@@ -135,7 +133,6 @@ def _timed(clicked: pd.DataFrame, timestamp: str | date | None) -> pd.DataFrame:
         )
     moment = as_moment(timestamp, "timestamp")
     return clicked.assign(timestamp=pd.Series(moment, index=clicked.index, dtype=_UTC))
-
 
 
 def _impressions(lists: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:

@@ -92,7 +92,7 @@ class ClusterPrior(GroupPrior):
     Parameters
     ----------
     clusters : Series
-        The cluster, a number or a name, of known users, indexed by user id. −1 and missing are none.
+        The cluster of known users, a number or a name, indexed by user id; none if −1 or missing.
     column : str, default "cluster"
         Where the cluster stands in the table of users, for example by `InterestClusterer.predict`.
     shrinkage : float, default 10.0

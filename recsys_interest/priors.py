@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, LinearRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_same_ids
-from recsys_interest.likes import Doubles, on_grid
+from recsys_interest.likes import on_grid
 from recsys_interest.linear_forms import centred
 from recsys_interest.recommender import Floats, Positions, Recommender, best_cells, rows_of
 from recsys_interest.schema import validate_users
@@ -139,7 +139,7 @@ def _(model: TextInformedRecommender, history: sparse.csr_array) -> Floats:
 class VectorPrior(Prior):
     r"""A prior whose statements are vectors in the space of the items' texts.
 
-    What a vector means as a history is guessed: its nearest items, each liked as much as it is near,
+    A vector stands for a guessed history: its nearest items, liked as much as they are near,
 
     .. math:: s_j = \max(q \cdot E_j, 0) \text{ for the nearest items, else } 0, \qquad
         \mathrm{score} = s + s W ,
@@ -167,8 +167,8 @@ class VectorPrior(Prior):
         rows = check_vectors(vectors, name).loc[vectors.index].to_numpy(dtype=np.float64)
         if len(rows) and rows.shape[1] != self.text_.shape[1]:
             raise ValueError(
-                f"{name} has {rows.shape[1]} features, the items {self.text_.shape[1]}; encode both "
-                f"with the same model"
+                f"{name} has {rows.shape[1]} features, the items {self.text_.shape[1]}; encode "
+                f"both with the same model"
             )
         near = np.empty((0, len(self.text_)))
         if len(rows):

@@ -119,7 +119,7 @@ def test_an_item_shown_to_somebody_else_is_not_shown(lists):
 
 
 def test_lists_that_do_not_fit_are_named(lists, clicks):
-    with pytest.raises(SchemaError, match="lists lacks the column.*'source'"):
+    with pytest.raises(SchemaError, match=r"lists lacks the column.*'source'"):
         feedback_events(lists.drop(columns="source"), clicks, timestamp=TIME)
     with pytest.raises(SchemaError, match="lists has the pair"):
         feedback_events(pd.concat([lists, lists]), clicks, timestamp=TIME)

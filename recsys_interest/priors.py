@@ -41,6 +41,39 @@ class Prior(BehaviourRecommender):
         What each user said, in terms of the prior; an empty row for nothing.
     fallback_ : Recommender
         Answers for all others.
+
+    Notes
+    -----
+    Chapter 13, "Cold start".
+
+    Examples
+    --------
+    A prior of one's own: users name one thing they want.
+
+    >>> class WishPrior(Prior):
+    ...     source = "wish"
+    ...
+    ...     def __init__(self, event_weights=None, neutral_rating=3.0, fallback=None):
+    ...         self.event_weights = event_weights
+    ...         self.neutral_rating = neutral_rating
+    ...         self.fallback = fallback
+    ...
+    ...     def _learn_likes(self, likes, item_vectors):
+    ...         self._nothing_said(len(self.item_ids_))
+    ...
+    ...     def _understood(self, users):
+    ...         wished = users["wish"].to_numpy()[:, None] == self.item_ids_.to_numpy()
+    ...         return sparse.csr_array(wished.astype(float))
+    ...
+    ...     def _said_scores(self, said):
+    ...         return said.toarray()
+    >>> log = pd.DataFrame({"user_id": [1, 2, 3], "item_id": ["oven", "oven", "tent"]})
+    >>> log["timestamp"] = pd.Timestamp("2026-01-05", tz="UTC")
+    >>> told = WishPrior().fit(log).told(pd.DataFrame({"user_id": [9], "wish": ["tent"]}))
+    >>> told.recommend([8, 9], k=1)[["user_id", "item_id", "source"]]
+       user_id item_id      source
+    0        8    oven  popularity
+    1        9    tent        wish
     """
 
     said_: sparse.csr_array

@@ -15,7 +15,15 @@ from scipy import sparse
 
 from recsys_interest.schema import event_strength
 
-__all__ = ["cooccurrence", "likes_matrix", "on_grid", "put_on_grid", "whole_numbers"]
+__all__ = [
+    "cooccurrence",
+    "liked",
+    "likes_matrix",
+    "on_grid",
+    "put_on_grid",
+    "strength_matrix",
+    "whole_numbers",
+]
 
 Doubles = NDArray[np.float64]
 
@@ -61,16 +69,42 @@ def likes_matrix(
     >>> likes_matrix(log, pd.Index([1, 2]), pd.Index(["a", "b"])).toarray().tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
+    return liked(strength_matrix(log, user_ids, item_ids, event_weights, neutral_rating))
+
+
+def strength_matrix(
+    log: pd.DataFrame,
+    user_ids: pd.Index,
+    item_ids: pd.Index,
+    event_weights: Mapping[str, float] | None = None,
+    neutral_rating: float = 3.0,
+) -> sparse.csr_array:
+    r"""Return what the events of a user on an item add up to, :math:`\sum_{e \in (u, i)} s_e`.
+
+    The parameters are those of `likes_matrix`.
+
+    >>> log = pd.DataFrame({"user_id": [1], "item_id": ["a"], "event": "rate", "value": [2.0]})
+    >>> strength_matrix(log, pd.Index([1, 2]), pd.Index(["a"])).toarray().tolist()
+    [[-1.5], [0.0]]
+    """
     strength = event_strength(log, event_weights, neutral_rating)
     table = log[["user_id", "item_id"]].assign(strength=strength)
     # The sum of floats depends on their order, the table must not.
     table = table.sort_values("strength", kind="stable")
     total = table.groupby(["user_id", "item_id"], sort=True)["strength"].sum()
-    liked = total.index[total > 0]
-    rows = user_ids.get_indexer(liked.get_level_values("user_id"))
-    columns = item_ids.get_indexer(liked.get_level_values("item_id"))
+    rows = user_ids.get_indexer(total.index.get_level_values("user_id"))
+    columns = item_ids.get_indexer(total.index.get_level_values("item_id"))
     shape = (len(user_ids), len(item_ids))
-    likes = sparse.csr_array((np.ones(len(liked)), (rows, columns)), shape=shape)
+    return sparse.csr_array((total.to_numpy(), (rows, columns)), shape=shape)
+
+
+def liked(strength: sparse.csr_array) -> sparse.csr_array:
+    """Return ones where the strength is above nothing, in the order of the columns.
+
+    >>> liked(sparse.csr_array([[-1.5, 0.0, 2.0]])).toarray().tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    likes = sparse.csr_array((strength > 0).astype(np.float64))
     likes.sort_indices()
     return likes
 

@@ -1,4 +1,4 @@
-"""The closed form of the text-informed linear model, dense or of low rank, and its cold columns.
+"""The closed form of the text-informed linear model, dense or of low rank.
 
 Chapter: 13 (cold start).
 """
@@ -10,28 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 from sklearn.utils.extmath import randomized_svd
 
-from recsys_interest.checks import check_positive, shown
 from recsys_interest.ease import closed_form
-from recsys_interest.likes import Doubles, on_grid, put_on_grid, whole_numbers
-from recsys_interest.nearest_neighbours import text_neighbours
+from recsys_interest.likes import Doubles, cooccurrence, on_grid, put_on_grid, whole_numbers
 from recsys_interest.recommender import Floats
 
 __all__ = [
-    "ColdRule",
     "DenseForm",
+    "DenseSolver",
     "LowRankForm",
+    "LowRankSolver",
     "centred",
-    "dense_form",
-    "low_rank_form",
-    "with_cold",
 ]
 
 _ROWS_AT_ONCE = 1024
-_KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
-_KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
 
 
 @dataclass
@@ -115,42 +108,61 @@ class LowRankForm:
         return self
 
 
-def dense_form(gram: Doubles, text: Doubles, l2: float, text_weight: float) -> DenseForm:
-    r"""Return the weights of EASE for the Gram matrix :math:`X^\top X + \tau \lambda E E^\top`.
+class DenseSolver:
+    r"""The weights of EASE for the Gram matrix :math:`X^\top X + \tau \lambda E E^\top`.
+
+    What several solutions share is computed once: the closeness of the texts, and the
+    co-occurrences as long as the likes are the same object.
 
     Parameters
     ----------
-    gram : ndarray of float32 or float64, shape (n_items, n_items)
-        :math:`X^\top X`; its type is that of the result.
     text : ndarray of float64, shape (n_items, n_features)
         :math:`E`.
-    l2, text_weight : float
-        :math:`\lambda` and :math:`\tau`.
+    dtype : {"float32", "float64"}
+        Of the tables and of the weights.
+    once : bool, default False
+        Keep nothing for the next solution, which takes two tables less.
 
     Examples
     --------
-    >>> gram = np.array([[1.0, 0.0], [0.0, 0.0]])
-    >>> dense_form(gram, np.array([[1.0], [1.0]]), 1.0, 1.0).weights.round(2).tolist()
+    >>> solve = DenseSolver(np.array([[1.0], [1.0]]), "float64")
+    >>> solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0).weights.round(2).tolist()
     [[0.0, 0.33], [0.5, 0.0]]
     """
-    whole = gram.copy()
-    if text_weight:
-        rows = (np.sqrt(text_weight * l2) * text).astype(gram.dtype)
-        for start in range(0, len(whole), _ROWS_AT_ONCE):
+
+    def __init__(self, text: Doubles, dtype: str, *, once: bool = False) -> None:
+        self.dtype = dtype
+        self._rows = text.astype(dtype, copy=False)
+        self._once = once
+        self._closeness: Floats | None = None
+        self._likes: sparse.csr_array | None = None
+
+    def __call__(self, likes: sparse.csr_array, l2: float, text_weight: float) -> DenseForm:
+        """Return the form for likes, penalty and text weight."""
+        if self._once:
+            gram = cooccurrence(likes).astype(self.dtype, copy=False)
+        else:
+            if likes is not self._likes:
+                self._likes, self._gram = likes, cooccurrence(likes).astype(self.dtype, copy=False)
+            gram = self._gram.copy()
+        if text_weight:
+            self._complete(gram, text_weight * l2)
+        return DenseForm(closed_form(gram, l2))
+
+    def _complete(self, gram: Floats, weight: float) -> None:
+        left = gram.dtype.type(weight) * self._rows if self._once else None
+        if left is None and self._closeness is None:
+            self._closeness = self._rows @ self._rows.T
+        for start in range(0, len(gram), _ROWS_AT_ONCE):
             here = slice(start, start + _ROWS_AT_ONCE)
-            whole[here] += rows[here] @ rows.T
-    return DenseForm(closed_form(whole, l2))
+            if left is not None:
+                gram[here] += left[here] @ self._rows.T
+            elif self._closeness is not None:
+                gram[here] += gram.dtype.type(weight) * self._closeness[here]
 
 
-def low_rank_form(
-    likes: sparse.csr_array,
-    text: Doubles,
-    l2: float,
-    text_weight: float,
-    n_factors: int,
-    random_state: int,
-) -> LowRankForm:
-    r"""Return the same weights from the strongest directions of the likes and texts.
+class LowRankSolver:
+    r"""The same weights from the strongest directions of the likes and texts.
 
     With :math:`V` the first right singular vectors of the likes with the texts below them,
     :math:`[X; \sqrt{\tau \lambda} E^\top]`, their singular values :math:`s` and
@@ -160,127 +172,40 @@ def low_rank_form(
 
     With all directions this is the dense form.
 
-    >>> likes = sparse.csr_array([[1.0, 0.0]])
-    >>> form = low_rank_form(likes, np.array([[1.0], [1.0]]), 1.0, 1.0, 2, 0)
-    >>> (form.left @ form.right.T - np.diag(form.own)).round(2).tolist()
-    [[0.0, 0.33], [0.5, 0.0]]
-    """
-    texts = sparse.csr_array(np.sqrt(text_weight * l2) * text.T)
-    both = sparse.vstack([likes, texts], format="csr") if text_weight else likes
-    rank = min(n_factors, *both.shape)
-    _, sizes, axes = randomized_svd(both, rank, n_iter=4, random_state=random_state)
-    held = sizes**2 / (sizes**2 + l2)
-    left = axes.T * np.sqrt(held)
-    right = left / (1.0 - np.square(left).sum(axis=1, keepdims=True))
-    return LowRankForm(left, right, np.vecdot(left, right))
-
-
-@dataclass(frozen=True)
-class ColdRule:
-    r"""How an item that nobody likes gets its column of weights.
-
     Parameters
     ----------
-    kind : {"gram", "ridge", "kernel", "smoothing", "neighbours"}
-        ``"gram"`` leaves the column of the closed form. ``"ridge"`` is a ridge regression of the
-        columns of the liked items on their texts. ``"kernel"`` is one with the kernel
-        :math:`e^{\gamma (\cos - 1)}`, which may bend, of columns that count the item itself as 1;
-        for the dense form only. ``"smoothing"`` is the mean of the columns of the
-        liked items whose texts are nearest, each with its cosine as the weight; ``"neighbours"``
-        are these cosines themselves, as in `TextKNNRecommender`.
-    setting : float, default 0.0
-        The penalty of the ridge regression, or :math:`\gamma`, above 0; or the number of nearest
-        items.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind, or the setting does not fit it.
-
-    Notes
-    -----
-    Chapter 13, "Cold start".
+    text : ndarray of float64, shape (n_items, n_features)
+        :math:`E`.
+    n_factors : int
+        How many directions.
+    random_state : int
+        Seed of the randomised decomposition.
 
     Examples
     --------
-    >>> ColdRule("ridge", 3.0)
-    ColdRule(kind='ridge', setting=3.0)
+    >>> solve = LowRankSolver(np.array([[1.0], [1.0]]), 2, 0)
+    >>> form = solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0)
+    >>> (form.left @ form.right.T - np.diag(form.own)).round(2).tolist()
+    [[0.0, 0.33], [0.5, 0.0]]
     """
 
-    kind: str
-    setting: float = 0.0
+    dtype = "float64"
 
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind must be one of {shown(_KINDS)}, got {self.kind!r}")
-        if self.kind in ("ridge", "kernel"):
-            check_positive(self.setting, "setting")
-        elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
-            raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
+    def __init__(self, text: Doubles, n_factors: int, random_state: int) -> None:
+        self._text = text
+        self._n_factors = n_factors
+        self._random_state = random_state
 
-
-def with_cold(
-    form: DenseForm | LowRankForm,
-    rule: ColdRule,
-    text: Doubles,
-    cold: NDArray[np.bool_],
-    warm: NDArray[np.bool_],
-) -> DenseForm | LowRankForm:
-    """Return the form with the columns of the cold items made by a rule.
-
-    Parameters
-    ----------
-    form : DenseForm or LowRankForm
-        Fitted on the warm items.
-    rule : ColdRule
-        What to do.
-    text : ndarray of float64, shape (n_items, n_features)
-        Vectors of length one or zero.
-    cold, warm : ndarray of bool, shape (n_items,)
-        For which items, from which items. Cold items without a vector keep their columns.
-
-    Returns
-    -------
-    DenseForm or LowRankForm
-        A new form, or the same where nothing is to be done.
-    """
-    has_text = text.any(axis=1)
-    cold, warm = cold & has_text, warm & has_text
-    if rule.kind == "gram" or not cold.any() or not warm.any():
-        return form
-    if rule.kind == "ridge":
-        return form.replaced(cold, _ridge(form.columns(), text, cold, warm, rule.setting))
-    if rule.kind == "kernel":
-        return form.replaced(cold, _kernel(form.columns(), text, cold, warm, rule.setting))
-    near = text_neighbours(text, warm, int(rule.setting))[np.flatnonzero(cold)]
-    if rule.kind == "neighbours":
-        return form.replaced(cold, near.toarray())
-    total = near.sum(axis=1)
-    shares = sparse.diags_array(np.divide(1.0, total, out=np.zeros_like(total), where=total > 0))
-    return form.replaced(cold, np.asarray(shares @ near @ form.columns()))
-
-
-def _ridge(
-    columns: Floats, text: Doubles, cold: NDArray[np.bool_], warm: NDArray[np.bool_], penalty: float
-) -> Floats:
-    rows = text[warm]
-    inner = rows.T @ rows + penalty * np.eye(rows.shape[1])
-    # (E'E + r)^-1 E' first: then the long table of columns is multiplied only once.
-    to_cold = text[cold] @ np.linalg.solve(inner, rows.T)
-    return to_cold @ columns[warm]
-
-
-def _kernel(
-    columns: Floats, text: Doubles, cold: NDArray[np.bool_], warm: NDArray[np.bool_], gamma: float
-) -> Floats:
-    known = text[warm]
-    inner = np.exp(gamma * (known @ known.T - 1.0))
-    inner[np.diag_indices(len(inner))] += _KERNEL_PENALTY
-    outer = np.exp(gamma * (known @ text[cold].T - 1.0))
-    shares = cho_solve(cho_factor(inner, lower=True, overwrite_a=True), outer, overwrite_b=True).T
-    out = shares @ columns[warm]
-    out[:, warm] += shares
-    return out
+    def __call__(self, likes: sparse.csr_array, l2: float, text_weight: float) -> LowRankForm:
+        """Return the form for likes, penalty and text weight."""
+        texts = sparse.csr_array(np.sqrt(text_weight * l2) * self._text.T)
+        both = sparse.vstack([likes, texts], format="csr") if text_weight else likes
+        rank = min(self._n_factors, *both.shape)
+        _, sizes, axes = randomized_svd(both, rank, n_iter=4, random_state=self._random_state)
+        held = sizes**2 / (sizes**2 + l2)
+        left = axes.T * np.sqrt(held)
+        right = left / (1.0 - np.square(left).sum(axis=1, keepdims=True))
+        return LowRankForm(left, right, np.vecdot(left, right))
 
 
 def centred(vectors: Doubles, mean: Doubles) -> Doubles:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_interest.behaviour import FactorRecommender
 from recsys_interest.checks import check_count, check_positive
+from recsys_interest.likes import Doubles
 from recsys_interest.recommender import Recommender
 
 __all__ = ["ALSRecommender", "SVDRecommender"]
@@ -100,6 +101,9 @@ class SVDRecommender(FactorRecommender):
         # Directions that hold nothing are rounding errors of the algorithm, not factors.
         axes = axes[sizes > 1e-9 * max(sizes.max(initial=0.0), 1.0)]
         self._set_factors(likes @ axes.T, axes.T)
+
+    def _folded_in(self, likes: sparse.csr_array) -> Doubles:
+        return np.asarray(likes @ self.item_factors_)
 
 
 class ALSRecommender(FactorRecommender):
@@ -195,6 +199,16 @@ class ALSRecommender(FactorRecommender):
             model = self._model()
             model.fit(table, show_progress=False)
         self._set_factors(model.user_factors, model.item_factors)
+
+    def _folded_in(self, likes: sparse.csr_array) -> Doubles:
+        items = self.item_factors_
+        unliked = items.T @ items + self.l2 * np.eye(items.shape[1])
+        factors = np.zeros((likes.shape[0], items.shape[1]))
+        for user in range(len(factors)):
+            own = items[likes.indices[likes.indptr[user] : likes.indptr[user + 1]]]
+            inner = unliked + (self.confidence - 1.0) * (own.T @ own)
+            factors[user] = np.linalg.solve(inner, self.confidence * own.sum(axis=0))
+        return factors
 
     def _model(self) -> Any:
         try:

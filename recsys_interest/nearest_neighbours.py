@@ -15,7 +15,7 @@ from scipy import sparse
 from recsys_interest.behaviour import BehaviourRecommender, LinearRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_positive
 from recsys_interest.likes import Doubles, on_grid
-from recsys_interest.recommender import Floats, Positions, Recommender, best_cells
+from recsys_interest.recommender import Floats, Positions, Recommender, best_cells, rows_of
 
 __all__ = ["ItemKNNRecommender", "TextKNNRecommender", "UserKNNRecommender", "nearest_rows"]
 
@@ -31,6 +31,9 @@ class ItemKNNRecommender(LinearRecommender):
     .. math:: s_{ij} = \frac{n_{ij}}{\sqrt{n_i n_j} + h}, \qquad
         \mathrm{score}(u, i) = \sum_{j \in N(i),\; x_{uj} = 1} s_{ij} .
 
+    With ``neighbors_of="liked"`` the sum goes over the liked j with :math:`i \in N(j)` instead:
+    every liked item speaks for its own neighbours.
+
     Parameters
     ----------
     n_neighbors : int, default 100
@@ -38,6 +41,9 @@ class ItemKNNRecommender(LinearRecommender):
         user likes together are no neighbours.
     shrinkage : float, default 10.0
         :math:`h`, in users: pulls similarities that rest on few users towards 0.
+    neighbors_of : {"scored", "liked"}, default "scored"
+        Whose neighbours are kept: those of the item that is scored, or those of each liked item.
+        With all neighbours the two are the same.
     event_weights : mapping of str to float, optional
         Weights of the event kinds, see `event_strength`.
     neutral_rating : float, default 3.0
@@ -57,10 +63,10 @@ class ItemKNNRecommender(LinearRecommender):
 
     Notes
     -----
-    Sarwar et al. (2001), "Item-based collaborative filtering recommendation algorithms",
-    doi:10.1145/371920.372071, with likes in place of ratings. Other programs keep the neighbours of
-    the liked item instead of those of the item that is scored; with all neighbours the two are the
-    same. Chapter 12, "Measuring recommendations".
+    ``"scored"`` is Sarwar et al. (2001), "Item-based collaborative filtering recommendation
+    algorithms", doi:10.1145/371920.372071, with likes in place of ratings; ``"liked"`` is Deshpande
+    and Karypis (2004), "Item-based top-N recommendation algorithms", doi:10.1145/963770.963776,
+    which the packages `implicit` and RecPack follow. Chapter 12, "Measuring recommendations".
 
     Examples
     --------
@@ -78,12 +84,14 @@ class ItemKNNRecommender(LinearRecommender):
         n_neighbors: int = 100,
         *,
         shrinkage: float = 10.0,
+        neighbors_of: str = "scored",
         event_weights: Mapping[str, float] | None = None,
         neutral_rating: float = 3.0,
         fallback: Recommender | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
+        self.neighbors_of = neighbors_of
         self.event_weights = event_weights
         self.neutral_rating = neutral_rating
         self.fallback = fallback
@@ -91,10 +99,14 @@ class ItemKNNRecommender(LinearRecommender):
     def _check_parameters(self) -> None:
         check_count(self.n_neighbors, "n_neighbors")
         check_positive(self.shrinkage, "shrinkage", zero=True)
+        if self.neighbors_of not in ("scored", "liked"):
+            raise ValueError(f"neighbors_of must be 'scored' or 'liked', got {self.neighbors_of!r}")
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
-        near = _cosine_neighbours(likes.T.tocsr(), self.n_neighbors, self.shrinkage)
-        self.weights_ = near.T.tocsr()
+        table = likes.T.tocsr()
+        everyone = np.arange(table.shape[0])
+        near = _cosine_neighbours(table, table, everyone, self.n_neighbors, self.shrinkage)
+        self.weights_ = near.T.tocsr() if self.neighbors_of == "scored" else near
 
 
 class UserKNNRecommender(BehaviourRecommender):
@@ -166,10 +178,21 @@ class UserKNNRecommender(BehaviourRecommender):
         check_positive(self.shrinkage, "shrinkage", zero=True)
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
-        self.similarity_ = _cosine_neighbours(likes, self.n_neighbors, self.shrinkage)
+        self._others = likes
+        self.similarity_ = self._neighbours(likes, np.arange(likes.shape[0]))
+
+    def _neighbours(self, likes: sparse.csr_array, users: Positions) -> sparse.csr_array:
+        return _cosine_neighbours(likes, self._others, users, self.n_neighbors, self.shrinkage)
+
+    def _take_in_likes(self, users: Positions, changed: Positions) -> None:
+        near = self._neighbours(self.likes_[changed], users[changed])
+        both = sparse.vstack([rows_of(self.similarity_, users), near], format="csr")
+        row = np.arange(len(users))
+        row[changed] = len(users) + np.arange(len(changed))
+        self.similarity_ = both[row]
 
     def _scores(self, users: Positions) -> Floats:
-        return np.asarray((self.similarity_[users] @ self.likes_).toarray())
+        return np.asarray((self.similarity_[users] @ self._others).toarray())
 
 
 class TextKNNRecommender(LinearRecommender):
@@ -241,9 +264,12 @@ class TextKNNRecommender(LinearRecommender):
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
         vectors = aligned_vectors(item_vectors, self.item_ids_)
         self.has_vector_ = vectors.any(axis=1)
-        liked = likes.sum(axis=0) > 0
-        near = text_neighbours(vectors, liked, self.n_neighbors)
-        self.weights_ = near.T.tocsr()
+        known = np.flatnonzero(likes.sum(axis=0) > 0)
+        near = text_neighbours(vectors, vectors[known], self.n_neighbors, known)
+        all_rows = sparse.csr_array(
+            (near.data, known[near.indices], near.indptr), 2 * (len(vectors),)
+        )
+        self.weights_ = all_rows.T.tocsr()
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         n_usable = self.likes_ @ self.has_vector_.astype(np.float64)
@@ -256,25 +282,38 @@ class TextKNNRecommender(LinearRecommender):
 
 
 def text_neighbours(
-    vectors: Doubles, allowed: NDArray[np.bool_], n_neighbors: int
+    vectors: Floats, known: Floats, n_neighbors: int, known_at: Positions | None = None
 ) -> sparse.csr_array:
-    """Return the positive cosines of each item to the allowed items nearest to it.
+    """Return the positive cosines of some items to the known items nearest to them.
 
+    Parameters
+    ----------
+    vectors, known : ndarray of float32 or float64, shape (n, n_features), (n_known, n_features)
+        Vectors of length one or zero.
+    n_neighbors : int
+        How many known items to keep of each; of equally near ones the first.
+    known_at : ndarray of int, shape (n_known,), optional
+        Which of `vectors` the known items are; no item is its own neighbour.
+
+    Returns
+    -------
+    csr_array of float64, shape (n, n_known)
+        In multiples of :math:`2^{-30}`.
+
+    Examples
+    --------
     >>> vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
-    >>> text_neighbours(vectors, np.array([True, True, False]), 1).toarray().round(2).tolist()
-    [[0.0, 0.8, 0.0], [0.8, 0.0, 0.0], [0.0, 0.6, 0.0]]
+    >>> text_neighbours(vectors, vectors[:2], 1, np.arange(2)).toarray().round(2).tolist()
+    [[0.0, 0.8], [0.8, 0.0], [0.0, 0.6]]
     """
-
-    def cosines(here: slice) -> Doubles:
-        rows = vectors[here] @ vectors.T
-        rows[:, ~allowed] = 0.0
-        return rows
-
-    return nearest_rows(cosines, len(vectors), n_neighbors)
+    own = np.full(len(vectors), -1)
+    if known_at is not None:
+        own[known_at] = np.arange(len(known))
+    return nearest_rows(lambda here: vectors[here] @ known.T, own, len(known), n_neighbors)
 
 
 def nearest_rows(
-    similarity: Callable[[slice], Doubles], n: int, n_neighbors: int
+    similarity: Callable[[slice], Floats], own: Positions, n: int, n_neighbors: int
 ) -> sparse.csr_array:
     """Keep the largest positive similarities of each row, itself left out.
 
@@ -283,45 +322,52 @@ def nearest_rows(
     similarity : callable
         Returns some rows of the table of similarities, dense; called for a few rows at a time, so
         that the table is never held as a whole.
+    own : ndarray of int, shape (n_rows,)
+        Which column is the row itself; −1 where none is.
     n : int
-        Rows and columns of the table.
+        Columns of the table.
     n_neighbors : int
         How many to keep in each row; of equal ones the first.
 
     Returns
     -------
-    csr_array of float64, shape (n, n)
+    csr_array of float64, shape (n_rows, n)
         In multiples of :math:`2^{-30}`.
 
     Examples
     --------
     >>> table = np.array([[9.0, 1.0, 2.0], [1.0, 9.0, 1.0], [2.0, 1.0, 9.0]])
-    >>> nearest_rows(lambda here: table[here].copy(), 3, 1).toarray().tolist()
+    >>> nearest_rows(lambda here: table[here].copy(), np.arange(3), 3, 1).toarray().tolist()
     [[0.0, 0.0, 2.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]
     """
-    size = max(1, _CELLS_AT_ONCE // n)
-    parts = []
-    for start in range(0, n, size):
-        here = slice(start, min(start + size, n))
+    size = max(1, _CELLS_AT_ONCE // max(n, 1))
+    parts = [sparse.csr_array((0, n))]
+    for start in range(0, len(own), size):
+        here = slice(start, start + size)
         values = on_grid(similarity(here))
-        values[np.arange(len(values)), np.arange(start, here.stop)] = 0.0
+        known = np.flatnonzero(own[here] >= 0)
+        values[known, own[here][known]] = 0.0
         values[values <= 0] = -np.inf
         rows, columns, scores, _ = best_cells(values, n_neighbors)
         parts.append(sparse.csr_array((scores, (rows, columns)), shape=values.shape))
-    near = sparse.vstack(parts, format="csr")
+    near = sparse.csr_array(sparse.vstack(parts, format="csr"), dtype=np.float64)
     near.sort_indices()
     return near
 
 
 def _cosine_neighbours(
-    table: sparse.csr_array, n_neighbors: int, shrinkage: float
+    rows: sparse.csr_array,
+    others: sparse.csr_array,
+    own: Positions,
+    n_neighbors: int,
+    shrinkage: float,
 ) -> sparse.csr_array:
-    length = np.sqrt(table.sum(axis=1))
-    other = table.T.tocsr()
+    left, right = np.sqrt(rows.sum(axis=1)), np.sqrt(others.sum(axis=1))
+    columns = others.T.tocsr()
 
     def cosines(here: slice) -> Doubles:
-        both = (table[here] @ other).toarray()
-        scale = np.multiply.outer(length[here], length) + shrinkage
+        both = (rows[here] @ columns).toarray()
+        scale = np.multiply.outer(left[here], right) + shrinkage
         return np.divide(both, scale, out=both, where=scale > 0)
 
-    return nearest_rows(cosines, table.shape[0], n_neighbors)
+    return nearest_rows(cosines, own, others.shape[0], n_neighbors)

@@ -184,6 +184,7 @@ class InterestPipeline(BaseEstimator):
         *,
         exclude_seen: bool = True,
         candidates: Iterable[Any] | None = None,
+        session: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Return the top `k` items of each user.
 
@@ -197,6 +198,8 @@ class InterestPipeline(BaseEstimator):
             Leave out what the user has had to do with before.
         candidates : iterable, optional
             Recommend only these items.
+        session : DataFrame, optional
+            Valid events that happened since, which count for this answer only.
 
         Returns
         -------
@@ -205,7 +208,7 @@ class InterestPipeline(BaseEstimator):
         """
         check_is_fitted(self)
         return self.recommender_.recommend(
-            user_ids, k, exclude_seen=exclude_seen, candidates=candidates
+            user_ids, k, exclude_seen=exclude_seen, candidates=candidates, session=session
         )
 
     def write_report(self, path: str | os.PathLike[str], *, title: str = "User interests") -> Path:

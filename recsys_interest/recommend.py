@@ -15,7 +15,7 @@ from sklearn.base import clone
 from recsys_interest.checks import check_positive, check_same_ids
 from recsys_interest.likes import likes_matrix
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.recommender import Floats, Positions, Recommender
+from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows
 from recsys_interest.vectors import check_vectors, unit_rows
 
 __all__ = ["CosineRecommender", "PopularityRecommender", "made_fallback"]
@@ -96,6 +96,12 @@ class CosineRecommender(Recommender):
 
     .. math:: \mathrm{score}(u, i) = \frac{F_u \cdot E_i}{\lVert F_u \rVert \, \lVert E_i \rVert}
 
+    A session of the user is blended in by its own profile :math:`S_u`, with the weight
+    :math:`\alpha`; where there is only one of the two, it is that:
+
+    .. math:: F'_u = (1 - \alpha) \frac{F_u}{\lVert F_u \rVert}
+        + \alpha \frac{S_u}{\lVert S_u \rVert} .
+
     Parameters
     ----------
     profiler : InterestProfiler, optional
@@ -104,6 +110,8 @@ class CosineRecommender(Recommender):
         Answers for users without a profile: not in the log, without a positive event on an item
         with a vector, or with a profile of zero length. `PopularityRecommender` with the weights of
         the profiler if not given. It is cloned and fitted on the same tables.
+    session_weight : float, default 0.5
+        :math:`\alpha`, from 0 to 1: how much a session counts beside a user's log.
 
     Attributes
     ----------
@@ -140,14 +148,21 @@ class CosineRecommender(Recommender):
     source = "cosine"
 
     def __init__(
-        self, profiler: InterestProfiler | None = None, fallback: Recommender | None = None
+        self,
+        profiler: InterestProfiler | None = None,
+        fallback: Recommender | None = None,
+        *,
+        session_weight: float = 0.5,
     ) -> None:
         self.profiler = profiler
         self.fallback = fallback
+        self.session_weight = session_weight
 
     def _learn(
         self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
     ) -> None:
+        if check_positive(self.session_weight, "session_weight", zero=True) > 1:
+            raise ValueError(f"session_weight must be at most 1, got {self.session_weight!r}")
         if item_vectors is None:
             raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
         vectors = check_vectors(item_vectors, "item_vectors")
@@ -161,6 +176,12 @@ class CosineRecommender(Recommender):
         ).fit(log, items, item_vectors)
         profiles = self.profiler_.profiles_
         self.user_vectors_ = _unit(profiles.reindex(self.user_ids_, fill_value=0.0))
+
+    def _take_in(self, asked: pd.Index, users: Positions, session: pd.DataFrame) -> Positions:
+        known = dense_rows(self.user_vectors_, users)
+        recent = _unit(self.profiler_.transform(session).reindex(asked, fill_value=0.0))
+        self.user_vectors_ = _blended(known, recent, self.session_weight)
+        return np.arange(len(users))
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         has_profile: NDArray[np.bool_] = np.asarray(self.user_vectors_.any(axis=1))
@@ -198,6 +219,19 @@ def made_fallback(
         raise TypeError(f"fallback must be a Recommender, got {type(fallback).__name__}")
     made: Recommender = clone(fallback)
     return made
+
+
+def _blended(
+    known: NDArray[np.float32], recent: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Return unit vectors between two; where one of them is zero, the other."""
+    has_known: NDArray[np.bool_] = np.asarray(known.any(axis=1))
+    has_recent: NDArray[np.bool_] = np.asarray(recent.any(axis=1))
+    out = np.where(has_recent[:, None], recent, known)
+    both = np.flatnonzero(has_known & has_recent)
+    mixed = (1.0 - share) * known[both].astype(np.float64) + share * recent[both]
+    out[both] = unit_rows(mixed).astype(np.float32)
+    return out
 
 
 def _unit(vectors: pd.DataFrame) -> NDArray[np.float32]:

@@ -5,9 +5,10 @@ Chapter: 11 (cosine recommendation).
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
-from recsys_interest.schema import validate_events, validate_items
+from recsys_interest.schema import SchemaError, validate_events, validate_items
 
-__all__ = ["Floats", "Positions", "Recommender", "best_cells"]
+__all__ = ["Floats", "Positions", "Recommender", "best_cells", "dense_rows", "rows_of"]
 
 Floats = NDArray[np.floating]
 Positions = NDArray[np.intp]
@@ -38,9 +39,10 @@ _NOTHING: Found = (
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """What every recommender shares: one `fit`, one `recommend`, one way to cut the top k.
 
-    A subclass says what it learns (`_learn`) and how it scores users (`_scores`). If there are some
-    it cannot score, it says whom (`_can_score`) and sets ``fallback_``, another fitted recommender
-    that answers for them: a cold user is met by composition, not by a branch in every model.
+    A subclass says what it learns (`_learn`), how it scores users (`_scores`) and what a session
+    adds to what it knows of them (`_take_in`). If there are some it cannot score, it says whom
+    (`_can_score`) and sets ``fallback_``, another fitted recommender that answers for them: a cold
+    user is met by composition, not by a branch in every model.
 
     Attributes
     ----------
@@ -118,7 +120,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             ids = pd.concat([ids, known]) if len(known) else ids
         self.user_ids_ = pd.Index(log["user_id"].unique(), name="user_id").sort_values()
         self.item_ids_ = pd.Index(ids.unique(), name="item_id").sort_values()
-        self.seen_ = self._touched(log)
+        self.seen_ = self._touched(log, self.user_ids_)
         self._learn(log, items, item_vectors)
         return self
 
@@ -129,6 +131,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         *,
         exclude_seen: bool = True,
         candidates: Iterable[object] | None = None,
+        session: pd.DataFrame | None = None,
         max_scores: int = 5_000_000,
     ) -> pd.DataFrame:
         """Return the k best items of each user, best first.
@@ -136,14 +139,21 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         Parameters
         ----------
         user_ids : iterable of ids, optional
-            Whom to answer, each once in the order of first appearance; all users of the log if not
-            given. Users who are not in the log get an answer too: `source` says whose.
+            Whom to answer, each once in the order of first appearance. Users who are not in the log
+            get an answer too: `source` says whose. If not given, all users of the log, and of the
+            session if there is one, sorted.
         k : int, default 10
             Length of a list. It is shorter where fewer items can be recommended.
         exclude_seen : bool, default True
-            Leave out every item the user touched in the log, by an event of any kind.
+            Leave out every item the user touched in the log or the session, by an event of any
+            kind.
         candidates : iterable of ids, optional
             Recommend only these items of the catalogue.
+        session : DataFrame, optional
+            Valid events (see `validate_events`) that happened after those of the log, of anybody.
+            They count for this answer only. What is known of a user of the log is blended with
+            them; of a user who is not in the log they are all that is known. Events on items that
+            are not in the catalogue are ignored.
         max_scores : int, default 5,000,000
             How many scores to hold at once (some 20 bytes each, never less than one user's). It
             bounds the memory and leaves the lists as they are.
@@ -162,19 +172,31 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         TypeError
             If an argument is of the wrong kind.
         ValueError
-            If `k` or `max_scores` is below 1, a candidate is not in the catalogue, or the ids are
-            of another kind than in the log (`SchemaError`).
+            If `k` or `max_scores` is below 1, a candidate is not in the catalogue, the ids are of
+            another kind than in the log, or the session does not fit the schema (`SchemaError`).
         """
         check_is_fitted(self, "item_ids_")
         if not isinstance(exclude_seen, (bool, np.bool_)):
             raise TypeError(f"exclude_seen must be True or False, got {exclude_seen!r}")
         k, max_scores = check_count(k, "k"), check_count(max_scores, "max_scores")
-        asked = _asked_ids(user_ids, self.user_ids_, "user_ids", "events.user_id")
         wanted = self._candidates(candidates)
+        recent = None if session is None else self._usable(session)
+        everybody = self.user_ids_
+        if recent is not None and len(recent):
+            everybody = everybody.union(pd.Index(recent["user_id"].unique()))
+        asked = _asked_ids(user_ids, everybody, "user_ids", "events.user_id")
         users = self.user_ids_.get_indexer(asked)
-        own = self._can_score(users)
+        seen = rows_of(self.seen_, users)
+        model = self
+        if recent is not None and asked.isin(recent["user_id"]).any():
+            recent = recent[recent["user_id"].isin(asked)]
+            seen = seen + self._touched(recent, asked)
+            model = copy.copy(self)  # what it keeps of the users is replaced, never changed
+            users = model._take_in(asked, users, recent)
+        own = model._can_score(users)
         barred = ~self.item_ids_.isin(wanted)
-        lists = self._lists(asked[own], users[own], k, exclude_seen, barred, max_scores)
+        hidden = seen[np.flatnonzero(own)] if exclude_seen else None
+        lists = model._lists(asked[own], users[own], k, hidden, barred, max_scores)
         if own.all():
             return lists
         rest = self.fallback_.recommend(
@@ -182,6 +204,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             k,
             exclude_seen=exclude_seen,
             candidates=wanted,
+            session=recent,
             max_scores=max_scores,
         )
         return _in_order_of(asked, [lists, rest])
@@ -200,6 +223,16 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         off by at most `_slack()`, if `_exact` puts them right.
         """
 
+    def _take_in(self, asked: pd.Index, users: Positions, session: pd.DataFrame) -> Positions:
+        """Keep of the users only those asked for, with what the session adds, and say where.
+
+        It is called on a shallow copy of the fitted recommender. `users` are the positions of the
+        asked users in `user_ids_`, −1 for one who is not in the log; `session` holds events of
+        asked users on items of the catalogue, at least one. What is returned goes to `_can_score`
+        and `_scores`. Here: who learns nothing from a session keeps everything as it is.
+        """
+        return users
+
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         return np.ones(len(users), dtype=bool)
 
@@ -209,12 +242,25 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
         return scores
 
-    def _touched(self, log: pd.DataFrame) -> sparse.csr_array:
-        rows = self.user_ids_.get_indexer(log["user_id"])
+    def _touched(self, log: pd.DataFrame, user_ids: pd.Index) -> sparse.csr_array:
+        rows = user_ids.get_indexer(log["user_id"])
         columns = self.item_ids_.get_indexer(log["item_id"])
         ones = np.ones(len(log), dtype=bool)
-        shape = (len(self.user_ids_), len(self.item_ids_))
+        shape = (len(user_ids), len(self.item_ids_))
         return sparse.csr_array((ones, (rows, columns)), shape=shape)
+
+    def _usable(self, session: pd.DataFrame) -> pd.DataFrame:
+        """Return the events of the session on items of the catalogue."""
+        try:
+            events = validate_events(session)
+        except (TypeError, SchemaError) as error:
+            raise type(error)(f"session: {error}") from None
+        if events.empty:
+            return events
+        for column, known in (("user_id", self.user_ids_), ("item_id", self.item_ids_)):
+            ids = known.to_series()
+            check_same_ids(events[column], ids, f"session.{column}", f"events.{column}")
+        return events[events["item_id"].isin(self.item_ids_)]
 
     def _candidates(self, candidates: Iterable[object] | None) -> pd.Index:
         if candidates is None:
@@ -233,7 +279,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         asked: pd.Index,
         users: Positions,
         k: int,
-        exclude_seen: bool,
+        seen: sparse.csr_array | None,
         barred: NDArray[np.bool_],
         max_scores: int,
     ) -> pd.DataFrame:
@@ -243,8 +289,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             chunk = users[start : start + size]
             scores = self._scores(chunk)
             scores[:, barred] = -np.inf
-            if exclude_seen:
-                scores[self._seen_cells(chunk)] = -np.inf
+            if seen is not None:
+                scores[seen[start : start + size].nonzero()] = -np.inf
             rows, columns = _shortlist(scores, k, 2 * self._slack())
             exact = self._exact(chunk[rows], columns, scores[rows, columns])
             best, rank = _best(rows, columns, exact, k)
@@ -260,10 +306,30 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             }
         )
 
-    def _seen_cells(self, users: Positions) -> tuple[Positions, Positions]:
-        known = np.flatnonzero(users >= 0)
-        seen = self.seen_[users[known]]
-        return np.repeat(known, np.diff(seen.indptr)), seen.indices
+
+def rows_of(table: sparse.csr_array, users: Positions) -> sparse.csr_array:
+    """Return some rows of a table, an empty one for −1.
+
+    >>> rows_of(sparse.csr_array([[1.0, 0.0], [0.0, 2.0]]), np.array([1, -1])).toarray().tolist()
+    [[0.0, 2.0], [0.0, 0.0]]
+    """
+    known = np.flatnonzero(users >= 0)
+    found = table[users[known]]
+    ends = np.zeros(len(users) + 1, dtype=found.indptr.dtype)
+    ends[known + 1] = np.diff(found.indptr)
+    shape = (len(users), table.shape[1])
+    return sparse.csr_array((found.data, found.indices, np.cumsum(ends)), shape=shape)
+
+
+def dense_rows(table: NDArray[Any], users: Positions) -> NDArray[Any]:
+    """Return some rows of a table, zeros for −1.
+
+    >>> dense_rows(np.array([[1.0], [2.0]]), np.array([1, -1])).tolist()
+    [[2.0], [0.0]]
+    """
+    rows: NDArray[Any] = table[users]
+    rows[users < 0] = 0
+    return rows
 
 
 def _shortlist(scores: Floats, k: int, margin: float) -> tuple[Positions, Positions]:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from recsys_interest.checks import check_count, check_same_ids
 from recsys_interest.recommend import PopularityRecommender
-from recsys_interest.recommender import Floats, Positions, Recommender
+from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows
 from recsys_interest.schema import event_strength
 from recsys_interest.training import train
 from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
@@ -139,19 +139,32 @@ class GRURecommender(Recommender):
         self.has_vector_: npt.NDArray[np.bool_] = np.asarray(rows.any(axis=1))
         fallback = PopularityRecommender() if self.fallback is None else clone(self.fallback)
         self.fallback_ = fallback.fit(log, items, item_vectors)
-        sequences = self._sequences(log)
-        task = _NextItemTask(self, rows, [s for s in sequences if len(s)])
-        self.losses_ = task.train()
-        self.item_states_, self.user_states_ = task.states(sequences)
+        self._read = self._sequences(log, self.user_ids_)
+        self._task = _NextItemTask(self, rows, [s for s in self._read if len(s)])
+        self.losses_ = self._task.train()
+        self.item_states_ = self._task.item_states()
+        self.user_states_ = self._task.user_states(self._read)
 
-    def _sequences(self, log: pd.DataFrame) -> list[Positions]:
+    def _take_in(self, asked: pd.Index, users: Positions, session: pd.DataFrame) -> Positions:
+        states = dense_rows(self.user_states_, users)
+        for place, more in enumerate(self._sequences(session, asked)):
+            if len(more):
+                before = self._read[users[place]] if users[place] >= 0 else more[:0]
+                sequence = np.append(before, more)[-self.max_length :]
+                # One by one: in a batch the last digits depend on who else is in it.
+                states[place] = self._task.user_states([sequence])[0]
+        self.user_states_ = states
+        return np.arange(len(users))
+
+    def _sequences(self, log: pd.DataFrame, user_ids: pd.Index) -> list[Positions]:
         """Return the usable items of each user, oldest first."""
         item = self.item_ids_.get_indexer(log["item_id"])
         usable = (event_strength(log).to_numpy() > 0) & self.has_vector_[item]
         kept = log[usable].sort_values(["user_id", "timestamp", "item_id"], kind="stable")
         item = self.item_ids_.get_indexer(kept["item_id"])
-        user = self.user_ids_.get_indexer(kept["user_id"])
-        bounds = np.searchsorted(user, np.arange(1, len(self.user_ids_)))
+        user = user_ids.get_indexer(kept["user_id"])
+        item = item[np.argsort(user, kind="stable")]
+        bounds = np.searchsorted(np.sort(user), np.arange(1, len(user_ids)))
         return [part[-self.max_length :] for part in np.split(item, bounds)]
 
     def _can_score(self, users: Positions) -> npt.NDArray[np.bool_]:
@@ -226,27 +239,33 @@ class _NextItemTask:
         ]
         return sum(float(total) for total, _ in parts) / sum(count for _, count in parts)
 
-    def states(self, sequences: list[Positions]) -> tuple[Floats, Floats]:
-        """Return the states of all items, with their biases, and of all users, with a one."""
+    def item_states(self) -> Floats:
+        """Return the states of all items, with their biases."""
         import torch
 
-        self.net.eval()
         with torch.inference_mode():
             # Each vector once, so that items with the same vector tie to the last bit.
             vectors = self.net.vectors.cpu().numpy().astype(np.float64)
             distinct, which = np.unique(vectors, axis=0, return_inverse=True)
             projection = self.net.project.weight.cpu().numpy().astype(np.float64)
-            items = (distinct @ projection.T)[which]
             bias = self.net.bias().cpu().numpy().astype(np.float64)
-            users = np.zeros((len(sequences), items.shape[1] + 1))
-            read = [i for i, s in enumerate(sequences) if len(s)]
+        return np.column_stack([(distinct @ projection.T)[which], bias])
+
+    def user_states(self, sequences: list[Positions]) -> Floats:
+        """Return the states after these sequences, with a one; zeros after none."""
+        import torch
+
+        self.net.eval()
+        users = np.zeros((len(sequences), self.settings.hidden_size + 1))
+        read = [i for i, s in enumerate(sequences) if len(s)]
+        with torch.inference_mode():
             for start in range(0, len(read), _USERS_AT_ONCE):
                 part = read[start : start + _USERS_AT_ONCE]
                 ids, real = self._batch([sequences[i] for i in part])
                 last = real.sum(dim=1) - 1
                 found = self.net(ids)[torch.arange(len(part), device=self.device), last]
                 users[part, :-1], users[part, -1] = found.cpu().numpy(), 1.0
-        return np.column_stack([items, bias]), users
+        return users
 
     def _batch(self, sequences: list[Positions]) -> tuple[torch.Tensor, torch.Tensor]:
         import torch

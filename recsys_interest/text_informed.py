@@ -15,16 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_positive
-from recsys_interest.likes import Doubles, cooccurrence, on_grid
-from recsys_interest.linear_forms import (
-    ColdRule,
-    DenseForm,
-    LowRankForm,
-    centred,
-    dense_form,
-    low_rank_form,
-    with_cold,
-)
+from recsys_interest.cold_rules import ColdRule, with_cold
+from recsys_interest.likes import on_grid
+from recsys_interest.linear_forms import DenseSolver, LowRankSolver, centred
 from recsys_interest.recommender import Floats, Positions, Recommender, best_cells
 from recsys_interest.validation import COLD_RULES, Search
 from recsys_interest.vectors import check_vectors, unit_rows
@@ -222,8 +215,7 @@ class TextInformedRecommender(BehaviourRecommender):
                 *(len(self.item_ids_), self.max_dense_items, self.n_factors),
             )
         self._choose(likes)
-        solver = self._solver("float64")
-        model = solver(likes, self.l2_, self.text_weight_)
+        model = self._solver("float64", once=True)(likes, self.l2_, self.text_weight_)
         warm = likes.sum(axis=0) > 0
         self.model_ = with_cold(model, self.cold_rule_, self.text_, ~warm, warm).rounded()
 
@@ -235,42 +227,22 @@ class TextInformedRecommender(BehaviourRecommender):
         self.text_weight_ = search.text_weight(first) if given is None else float(given)
         again = self.l2 is None and given is None and self.text_weight_ > 0
         self.l2_ = search.penalty(first, self.text_weight_) if again else first
-        dense_only = () if self.form_ == "dense" else ("kernel", "neighbours")
-        rules = [r for r in COLD_RULES if r.kind not in dense_only]
-        if self.cold_rule is not None and self.cold_rule.kind in dense_only:
+        self.cold_rule_ = self.cold_rule or self._best_rule(search)
+        if self.cold_rule_.needs_likes and self.form_ == "low-rank":
             raise ValueError(
-                f"cold_rule {self.cold_rule.kind!r} needs the dense form, but the catalogue has "
+                f"cold_rule {self.cold_rule_.kind!r} needs the dense form, but the catalogue has "
                 f"{len(self.item_ids_)} items; raise max_dense_items or take 'ridge'"
             )
-        if self.cold_rule is None:
-            self.cold_rule_ = search.cold_rule(self.l2_, self.text_weight_, rules)
-        else:
-            self.cold_rule_ = self.cold_rule
         self.validation_ = search.table()
 
-    def _solver(self, dtype: str) -> _Solver:
-        n_factors = None if self.form_ == "dense" else self.n_factors
-        return _Solver(self.text_, n_factors, dtype, self.random_state)
+    def _best_rule(self, search: Search) -> ColdRule:
+        rules = [r for r in COLD_RULES if self.form_ == "dense" or not r.needs_likes]
+        return search.cold_rule(self.l2_, self.text_weight_, rules)
+
+    def _solver(self, dtype: str, *, once: bool = False) -> DenseSolver | LowRankSolver:
+        if self.form_ == "dense":
+            return DenseSolver(self.text_, dtype, once=once)
+        return LowRankSolver(self.text_, self.n_factors, self.random_state)
 
     def _scores(self, users: Positions) -> Floats:
         return self.model_.scores(self.likes_[users])
-
-
-class _Solver:
-    """Likes, penalty and text weight to a form; the same likes are counted once."""
-
-    def __init__(self, text: Doubles, n_factors: int | None, dtype: str, seed: int) -> None:
-        self._text = text
-        self._n_factors = n_factors
-        self._dtype = dtype
-        self._seed = seed
-        self._likes: sparse.csr_array | None = None
-
-    def __call__(
-        self, likes: sparse.csr_array, l2: float, text_weight: float
-    ) -> DenseForm | LowRankForm:
-        if self._n_factors is not None:
-            return low_rank_form(likes, self._text, l2, text_weight, self._n_factors, self._seed)
-        if likes is not self._likes:
-            self._likes, self._gram = likes, cooccurrence(likes).astype(self._dtype)
-        return dense_form(self._gram, self._text, l2, text_weight)

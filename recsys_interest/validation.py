@@ -5,7 +5,7 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recsys_interest.cold_rules import ColdRule, shares_of
 from recsys_interest.likes import Doubles
-from recsys_interest.linear_forms import ColdRule, DenseForm, LowRankForm, with_cold
-from recsys_interest.recommender import best_cells
+from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
+from recsys_interest.recommender import Floats, best_cells
 
 __all__ = ["COLD_RULES", "Search", "held_out_cells", "ndcg_by_user"]
 
@@ -34,8 +35,6 @@ COLD_RULES = (
 )
 
 Form = DenseForm | LowRankForm
-#: Likes, penalty and text weight to a fitted form.
-Solver = Callable[[sparse.csr_array, float, float], Form]
 
 
 class Search:
@@ -47,7 +46,7 @@ class Search:
         All that may be learned from.
     text : ndarray of float64, shape (n_items, n_features)
         Vectors of length one or zero.
-    solve : callable
+    solve : DenseSolver or LowRankSolver
         Likes, penalty and text weight to a form.
     random_state : int
         Seed of what is held out.
@@ -59,7 +58,11 @@ class Search:
     """
 
     def __init__(
-        self, likes: sparse.csr_array, text: Doubles, solve: Solver, random_state: int
+        self,
+        likes: sparse.csr_array,
+        text: Doubles,
+        solve: DenseSolver | LowRankSolver,
+        random_state: int,
     ) -> None:
         self.text = text
         self.solve = solve
@@ -105,17 +108,26 @@ class Search:
         lost = sparse.csr_array(self._likes @ sparse.diags_array(cold.astype(float)))
         for table in (kept, lost):
             table.eliminate_zeros()
-        form = self.solve(kept, l2, text_weight)
-        warm = kept.sum(axis=0) > 0
+        users = _some_users(kept, lost)
         best, best_value = ColdRule("ridge", 3.0), -1.0
+        if not len(users):
+            return best
+        warm = (kept.sum(axis=0) > 0) & self.text.any(axis=1)
+        form = self.solve(kept, l2, text_weight)
+        seen, wanted = kept[users], lost[users][:, np.flatnonzero(cold)].toarray() > 0
+        by_columns = form.only(warm).scores(seen)
+        by_likes = seen[:, np.flatnonzero(warm)].toarray().astype(by_columns.dtype)
+        text = self.text.astype(by_columns.dtype)
         for rule in rules:
             if rule.kind == "gram" and not text_weight:
                 continue
-            made = with_cold(form, rule, self.text, cold, warm)
-            values = ndcg_by_user(made, kept, lost, cold)
-            if len(values):
-                self._note("cold", l2, text_weight, values, rule)
-            if len(values) and values.mean() > best_value:
+            if rule.kind == "gram":
+                scores = form.only(cold).scores(seen)
+            else:
+                scores = shares_of(rule, text, cold, warm).scores(by_columns, by_likes)
+            values = _ndcg(scores, wanted)
+            self._note("cold", l2, text_weight, values, rule)
+            if values.mean() > best_value:
                 best, best_value = rule, values.mean()
         return best
 
@@ -167,12 +179,7 @@ def held_out_cells(
     return parts[0], parts[1]
 
 
-def ndcg_by_user(
-    form: Form,
-    seen: sparse.csr_array,
-    hidden: sparse.csr_array,
-    candidates: NDArray[np.bool_] | None = None,
-) -> Doubles:
+def ndcg_by_user(form: Form, seen: sparse.csr_array, hidden: sparse.csr_array) -> Doubles:
     """Return NDCG@10 (see `per_user_metrics`) of users with something seen and something hidden.
 
     Parameters
@@ -181,32 +188,33 @@ def ndcg_by_user(
         What scores.
     seen, hidden : csr_array of float64, shape (n_users, n_items)
         What is known, and never recommended; and what is to be found.
-    candidates : ndarray of bool, shape (n_items,), optional
-        Recommend only these items, which nobody has seen.
 
     Returns
     -------
     ndarray of float64
         One number for each of those users, at most 2,000 of them, evenly chosen.
     """
-    users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
-    if len(users) > _USERS:
-        users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
-    everything = np.ones(hidden.shape[1], dtype=bool)
-    columns_asked = everything if candidates is None else candidates
-    form = form if candidates is None else form.only(candidates)
-    discount = 1 / np.log2(np.arange(_K) + 2.0)
-    ideal = np.cumsum(discount)
+    users = _some_users(seen, hidden)
     out = np.empty(len(users))
     for start in range(0, len(users), _ROWS_AT_ONCE):
         chunk = users[start : start + _ROWS_AT_ONCE]
-        scores = form.scores(seen[chunk])
-        if candidates is None:
-            known = seen[chunk]
-            scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
-        rows, columns, _, rank = best_cells(scores, _K)
-        wanted = hidden[chunk].toarray()[:, columns_asked] > 0
-        gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
-        total = np.bincount(rows, weights=gain, minlength=len(chunk))
-        out[start : start + _ROWS_AT_ONCE] = total / ideal[np.minimum(_K, wanted.sum(axis=1)) - 1]
+        known = seen[chunk]
+        scores = form.scores(known)
+        scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
+        out[start : start + _ROWS_AT_ONCE] = _ndcg(scores, hidden[chunk].toarray() > 0)
     return out
+
+
+def _some_users(seen: sparse.csr_array, hidden: sparse.csr_array) -> NDArray[np.intp]:
+    users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
+    if len(users) <= _USERS:
+        return users
+    return users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
+
+
+def _ndcg(scores: Floats, wanted: NDArray[np.bool_]) -> Doubles:
+    discount = 1 / np.log2(np.arange(_K) + 2.0)
+    rows, columns, _, rank = best_cells(scores, _K)
+    gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
+    total = np.bincount(rows, weights=gain, minlength=len(scores))
+    return total / np.cumsum(discount)[np.minimum(_K, wanted.sum(axis=1)) - 1]

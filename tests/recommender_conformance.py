@@ -19,6 +19,7 @@ COLUMNS = {
     "score": "float64",
     "source": "str",
 }
+KEY = ["user_id", "item_id"]
 UNKNOWN_USER = 999
 ITEMS_WITHOUT_VECTOR = ["item-28", "item-29"]
 
@@ -36,7 +37,25 @@ def assert_tidy(lists):
     assert (lists["item_id"] > lists["item_id"].shift())[tied].all()
 
 
+def session_of(*rows):
+    """Later events from (user, item) or (user, item, kind)."""
+    padded = [(*row, "like")[:3] for row in rows]
+    session = pd.DataFrame(padded, columns=["user_id", "item_id", "event"])
+    return session.assign(timestamp=pd.Timestamp("2026-03-01", tz="UTC"))
+
+
 class RecommenderConformance:
+    """The promises as tests. What is not promised by all is said by attributes.
+
+    `learns_from_sessions`: a session changes the scores, not only what counts as seen.
+    `source_of_strangers`: who answers for users who are not in the log but have a session.
+    `session_is_log`: a stranger whose session is the log of a user is scored as this user.
+    """
+
+    learns_from_sessions = True
+    source_of_strangers = None  # that of the recommender
+    session_is_log = True
+
     @pytest.fixture
     def recommender(self):
         raise NotImplementedError("return an unfitted recommender")
@@ -240,3 +259,111 @@ class RecommenderConformance:
         again = recommender.fit(few, items, item_vectors).recommend([0, 19])
         fresh = clone(recommender).fit(few, items, item_vectors).recommend([0, 19])
         pd.testing.assert_frame_equal(again, fresh)
+
+    @pytest.mark.parametrize("user", [0, UNKNOWN_USER])
+    def test_the_session_changes_the_list(self, fitted, items, user):
+        liked = [session_of((user, item)) for item in items["item_id"][:25]]
+        lists = [fitted.recommend([user], 1000, exclude_seen=False, session=s) for s in liked]
+        different = {tuple(one["item_id"]) for one in lists}
+        assert len(different) > 3 if self.learns_from_sessions else len(different) == 1
+
+    def test_strangers_with_a_session_are_answered_by_the_model(self, fitted):
+        rows = [("item-03",), ("item-03", "item-04"), ("item-03", "item-04", "item-11")]
+        for stranger, liked in zip((997, 998, 999), rows, strict=True):
+            session = session_of(*[(stranger, item) for item in liked])
+            lists = fitted.recommend([stranger], k=4, session=session)
+            assert_tidy(lists)
+            assert len(lists) == 4
+            assert set(lists["source"]) == {self.source_of_strangers or fitted.source}
+            assert not lists["item_id"].isin(liked).any()
+
+    def test_items_of_the_session_count_as_seen(self, fitted):
+        for user in (3, UNKNOWN_USER):
+            first = fitted.recommend([user], k=3)["item_id"].tolist()
+            for kind in ("impression", "return", "like"):
+                session = session_of(*[(user, item, kind) for item in first])
+                lists = fitted.recommend([user], k=1000, session=session)
+                assert not lists["item_id"].isin(first).any()
+                again = fitted.recommend([user], k=1000, session=session, exclude_seen=False)
+                assert len(again) > len(lists)
+
+    def test_a_session_that_says_nothing_is_no_session(self, fitted):
+        users = [*range(20), UNKNOWN_USER]
+        expected = fitted.recommend(users, k=6)
+        empty = session_of()
+        unknown = session_of((0, "item-77"), (UNKNOWN_USER, "item-78"), (1234, "item-79"))
+        someone_else = session_of((1234, "item-03"))
+        for session in (None, empty, unknown, someone_else):
+            lists = fitted.recommend(users, k=6, session=session)
+            pd.testing.assert_frame_equal(lists, expected, check_exact=True)
+        for session in (empty, unknown):
+            pd.testing.assert_frame_equal(fitted.recommend(session=session), fitted.recommend())
+
+    def test_all_users_of_the_session_are_answered_unless_told(self, fitted, events):
+        lists = fitted.recommend(k=2, session=session_of((5, "item-03"), (-7, "item-04")))
+        assert lists["user_id"].unique().tolist() == [-7, *sorted(events["user_id"].unique())]
+
+    @pytest.fixture
+    def session(self):
+        rng = np.random.default_rng(7)
+        users = rng.choice([0, 3, 5, 19, UNKNOWN_USER, 1234], size=40)
+        kinds = rng.choice(["impression", "browse", "like", "purchase", "return"], size=40)
+        session = session_of(
+            *zip(users, [f"item-{i:02d}" for i in rng.integers(33, size=40)], kinds, strict=True)
+        )
+        return session.assign(timestamp=session["timestamp"] + pd.to_timedelta(range(40), unit="h"))
+
+    def test_row_order_of_the_session_does_not_matter(self, fitted, session):
+        users = [19, UNKNOWN_USER, 0, 7, 1234]
+        expected = fitted.recommend(users, session=session)
+        assert_tidy(expected)
+        for seed in range(3):
+            lists = fitted.recommend(users, session=session.sample(frac=1, random_state=seed))
+            pd.testing.assert_frame_equal(lists, expected, check_exact=True)
+
+    def test_every_answer_with_a_session_stands_alone(self, fitted, session):
+        users = [4, UNKNOWN_USER, 1234, 0, -1, 3, 5]
+        together = fitted.recommend(users, k=5, session=session)
+        alone = [fitted.recommend([u], k=5, session=session) for u in users]
+        own = [fitted.recommend([u], k=5, session=session[session["user_id"] == u]) for u in users]
+        pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
+        pd.testing.assert_frame_equal(together, pd.concat(own, ignore_index=True))
+        chunks = fitted.recommend(users, k=5, session=session, max_scores=1)
+        pd.testing.assert_frame_equal(together, chunks, check_exact=True)
+
+    def test_a_session_counts_for_one_answer_only(self, fitted, session):
+        before = fitted.recommend([0, 3, UNKNOWN_USER])
+        copy = session.copy(deep=True)
+        fitted.recommend([0, 3, UNKNOWN_USER], session=session)
+        pd.testing.assert_frame_equal(fitted.recommend([0, 3, UNKNOWN_USER]), before)
+        pd.testing.assert_frame_equal(session, copy)
+
+    def test_a_session_is_as_good_as_the_log(self, fitted, events):
+        users = [0, 3, 19]
+        expected = fitted.recommend(users, k=1000)
+        session = events[events["user_id"].isin(users)]
+        session = session.assign(user_id=session["user_id"] + 1000)
+        lists = fitted.recommend([1000, 1003, 1019], k=1000, session=session)
+        both = expected.merge(lists.assign(user_id=lists["user_id"] - 1000), "outer", on=KEY)
+        near = np.isclose(both["score_x"], both["score_y"], rtol=0, atol=1e-6)
+        assert near.all() == self.session_is_log
+        assert len(lists) == len(expected)
+
+    @pytest.mark.parametrize(
+        ("spoil", "error", "message"),
+        [
+            (lambda s: s.drop(columns="item_id"), SchemaError, "session: .*lacks the column"),
+            (lambda s: s["item_id"], TypeError, "session: .*must be a pandas DataFrame"),
+            (lambda s: "item-03", TypeError, "session: .*must be a pandas DataFrame"),
+            (lambda s: s.assign(item_id=3), SchemaError, "session.item_id is int64.*no id can"),
+            (lambda s: s.assign(user_id="a"), SchemaError, "session.user_id is str.*no id can"),
+            (lambda s: s.assign(user_id=None), SchemaError, "session: .*user_id is missing"),
+            (lambda s: s.assign(timestamp=pd.NaT), SchemaError, "session: .*timestamp is missing"),
+            (lambda s: s.assign(timestamp="noon"), SchemaError, "session: .*parse it first"),
+            (lambda s: s.assign(value=np.inf), SchemaError, "session: .*not a finite number"),
+            (lambda s: s.assign(event=None), SchemaError, "session: .*event is missing"),
+        ],
+    )
+    def test_a_malformed_session_is_a_named_error(self, fitted, spoil, error, message):
+        with pytest.raises(error, match=message):
+            fitted.recommend([0], session=spoil(session_of((0, "item-03"))))

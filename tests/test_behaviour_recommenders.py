@@ -34,6 +34,8 @@ class TestItemKNN(RecommenderConformance):
 
 
 class TestUserKNN(RecommenderConformance):
+    session_is_log = False  # the user himself is the stranger's nearest neighbour
+
     @pytest.fixture
     def recommender(self):
         return UserKNNRecommender(5)
@@ -58,12 +60,16 @@ class TestSVD(RecommenderConformance):
 
 
 class TestALS(RecommenderConformance):
+    session_is_log = False  # it stops before the factors of users and items agree
+
     @pytest.fixture
     def recommender(self):
         return ALSRecommender(n_factors=6, l2=0.5)
 
 
 class TestRecentPopularity(RecommenderConformance):
+    learns_from_sessions = False
+
     @pytest.fixture
     def recommender(self):
         return PopularityRecommender(last_days=10.0)
@@ -212,6 +218,8 @@ def test_neighbours_of_items_and_users(table, log, n_neighbors, shrinkage, monke
     near = brute_neighbours(shrunk_cosine(table.T, shrinkage), n_neighbors)
     fitted = ItemKNNRecommender(n_neighbors, shrinkage=shrinkage).fit(log)
     np.testing.assert_allclose(dense_scores(fitted), table @ near.T, atol=1e-7)
+    fitted.set_params(neighbors_of="liked").fit(log)
+    np.testing.assert_allclose(dense_scores(fitted), table @ near, atol=1e-7)
     near = brute_neighbours(shrunk_cosine(table, shrinkage), n_neighbors)
     fitted = UserKNNRecommender(n_neighbors, shrinkage=shrinkage).fit(log)
     np.testing.assert_allclose(dense_scores(fitted), near @ table, atol=1e-7)
@@ -225,7 +233,7 @@ def test_item_neighbours_are_those_of_another_library(table, log):
     other.fit(sparse.csr_matrix(table), show_progress=False)
     theirs = other.similarity.toarray()
     np.fill_diagonal(theirs, 0)
-    ours = ItemKNNRecommender(7, shrinkage=0.0).fit(log).weights_.toarray().T
+    ours = ItemKNNRecommender(7, shrinkage=0.0, neighbors_of="liked").fit(log).weights_.toarray()
     # Where similarities tie at the edge, the two may keep different items.
     np.testing.assert_allclose(np.sort(ours, axis=1), np.sort(theirs, axis=1), atol=1e-7)
 
@@ -281,6 +289,7 @@ def test_als_solves_its_problem(table, log):
         (EaseRecommender("1"), TypeError, "l2 must be a number, got '1'"),
         (EaseRecommender(np.nan), ValueError, "l2 must be a finite number"),
         (ItemKNNRecommender(0), ValueError, "n_neighbors must be at least 1"),
+        (ItemKNNRecommender(neighbors_of="x"), ValueError, "must be 'scored' or 'liked', got 'x'"),
         (UserKNNRecommender(2.5), TypeError, "n_neighbors must be a whole number"),
         (ItemKNNRecommender(shrinkage=-1), ValueError, "shrinkage must be a finite number of at"),
         (UserKNNRecommender(shrinkage=True), TypeError, "shrinkage must be a number, got True"),
@@ -308,3 +317,74 @@ def test_recent_popularity_forgets():
     lists = PopularityRecommender(last_days=7).fit(log).recommend([9])
     assert lists[["item_id", "score"]].to_numpy().tolist() == [["new", 1.0], ["old", 0.0]]
     assert PopularityRecommender(last_days=31.1).fit(log).popularity_["old"] == 2.0
+
+
+def scores_with(fitted, session, user):
+    lists = fitted.recommend([user], 10_000, exclude_seen=False, session=session)
+    assert set(lists["source"]) == {fitted.source}
+    return lists.sort_values("item_id")["score"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def visit(table):
+    """Return a session of user 0 and of a stranger, with the rows of likes that result."""
+    rows = np.array([table[0], np.zeros(table.shape[1])])
+    more = np.random.default_rng(3).random(rows.shape) < 0.2
+    users, items = np.nonzero(more)
+    session = pd.DataFrame({"user_id": np.array([0, 999])[users], "item_id": items})
+    session = session.assign(event="like", timestamp=pd.Timestamp("2026-02-05", tz="UTC"))
+    return session, np.maximum(rows, more)
+
+
+def test_sessions_find_the_neighbours_anew(table, log, visit):
+    session, rows = visit
+    fitted = UserKNNRecommender(4, shrinkage=2.0).fit(log)
+    for user, row in zip((0, 999), rows, strict=True):
+        size = np.sqrt(row.sum() * table.sum(axis=1)) + 2.0
+        similarity = np.round(table @ row / size, 9)
+        if user == 0:
+            similarity[0] = 0.0
+        near = np.argsort(-similarity, kind="stable")[:4]
+        expected = similarity[near] @ table[near]
+        np.testing.assert_allclose(scores_with(fitted, session, user), expected, atol=1e-7)
+
+
+def test_sessions_are_folded_in_by_least_squares(log, visit):
+    session, rows = visit
+    fitted = ALSRecommender(4, l2=2.0, confidence=3.0).fit(log)
+    items = fitted.item_factors_
+    for user, row in zip((0, 999), rows, strict=True):
+        weight = np.where(row > 0, 3.0, 1.0)
+        left = (items * weight[:, None]).T @ items + 2.0 * np.eye(4)
+        expected = items @ np.linalg.solve(left, items.T @ (weight * row))
+        np.testing.assert_allclose(scores_with(fitted, session, user), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("recommender", ALL, ids=lambda r: r.source)
+def test_a_return_in_the_session_takes_back_a_purchase_in_the_log(recommender, log):
+    bought = pd.DataFrame({"user_id": [500], "item_id": [3], "event": "purchase"})
+    bought = bought.assign(timestamp=log["timestamp"].iloc[0])
+    vectors = pd.DataFrame(np.eye(25) + 0.1)
+    fitted = recommender.fit(pd.concat([log, bought]), item_vectors=vectors)
+    assert fitted.recommend([500])["source"].unique().tolist() == [recommender.source]
+    back = bought.assign(event="return")
+    assert fitted.recommend([500], session=back)["source"].unique().tolist() == ["popularity"]
+    assert 3 not in fitted.recommend([500], 99, session=back)["item_id"].tolist()
+
+
+@pytest.mark.parametrize("recommender", ALL, ids=lambda r: r.source)
+def test_only_the_asked_users_are_looked_at(recommender, log, visit, monkeypatch):
+    """The view of a call holds as many rows as users are asked for."""
+    fitted = recommender.fit(log, item_vectors=pd.DataFrame(np.eye(25) + 0.1))
+    views = []
+    monkeypatch.setattr(
+        type(recommender),
+        "_scores",
+        lambda self, users: views.append(self) or np.zeros((len(users), len(self.item_ids_))),
+    )
+    fitted.recommend([0, 7], session=visit[0])
+    (view,) = views
+    assert view is not fitted
+    for name in ("likes_", "similarity_", "user_factors_"):
+        assert not hasattr(view, name) or getattr(view, name).shape[0] == 2
+        assert not hasattr(view, name) or getattr(fitted, name).shape[0] == 60

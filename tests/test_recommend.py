@@ -17,6 +17,8 @@ from tests.recommender_conformance import (  # noqa: E402
 
 
 class TestPopularity(RecommenderConformance):
+    learns_from_sessions = False
+
     @pytest.fixture
     def recommender(self):
         return PopularityRecommender()
@@ -267,3 +269,39 @@ def test_switches_and_ids_of_the_wrong_kind_are_named():
         fitted.recommend(exclude_seen="no")
     with pytest.raises(TypeError, match=r"user_ids must be a list, .* got MultiIndex"):
         fitted.recommend(pd.MultiIndex.from_tuples([(1, 2)]))
+
+
+SQUARE = vectors_of(north=[0, 1], east=[1, 0], south=[0, -1], west=[-1, 0])
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.25, 0.3162), (1.0, 1.0)])
+def test_the_session_weight_turns_the_profile(share, expected):
+    """The log points north, the session east: the score of east is the sine of the turn."""
+    fitted = CosineRecommender(session_weight=share).fit(log_of((1, "north")), None, SQUARE)
+    session = log_of((1, "east"))
+    lists = fitted.recommend([1], exclude_seen=False, session=session)
+    assert lists["source"].tolist() == ["cosine"]  # the catalogue is the log: north alone
+    fitted.fit(log_of((1, "north"), (2, "east")), None, SQUARE)
+    lists = fitted.recommend([1], exclude_seen=False, session=session).set_index("item_id")
+    assert lists.loc["east", "score"] == pytest.approx(expected, abs=1e-4)
+    assert lists.loc["north", "score"] == pytest.approx(np.sqrt(1 - expected**2), abs=1e-4)
+
+
+def test_a_session_that_undoes_the_log_leaves_no_profile():
+    log = log_of((1, "north"), (2, "south"))
+    fitted = CosineRecommender().fit(log, None, SQUARE)
+    lists = fitted.recommend([1], exclude_seen=False, session=log_of((1, "south")))
+    assert lists["source"].unique().tolist() == ["popularity"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "message"),
+    [
+        (1.5, ValueError, "session_weight must be at most 1, got 1.5"),
+        (-0.1, ValueError, "session_weight must be a finite number of at least 0"),
+        ("0.5", TypeError, "session_weight must be a number, got '0.5'"),
+    ],
+)
+def test_a_bad_session_weight_is_named(weight, error, message):
+    with pytest.raises(error, match=message):
+        CosineRecommender(session_weight=weight).fit(log_of((1, "north")), None, SQUARE)

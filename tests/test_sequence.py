@@ -95,7 +95,7 @@ def test_only_the_last_items_are_read(vectors):
     log, _ = walks(20)
     short = GRURecommender(8, max_length=2, plan=FAST, progress=False)
     short.fit(log, item_vectors=vectors)
-    read = short._sequences(validate_events(log))
+    read = short._sequences(validate_events(log), short.user_ids_)
     assert [len(s) for s in read] == [2] * 20
     assert read[0].tolist() == log[log["user_id"] == 0]["item_id"].tolist()[-2:]
 

@@ -14,7 +14,8 @@ from recsys_interest import (
     TextInformedRecommender,
     per_user_metrics,
 )
-from recsys_interest.linear_forms import DenseForm, with_cold
+from recsys_interest.cold_rules import with_cold
+from recsys_interest.linear_forms import DenseForm
 from recsys_interest.validation import Search, held_out_cells, ndcg_by_user
 from tests.recommender_conformance import RecommenderConformance
 

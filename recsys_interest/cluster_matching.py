@@ -21,9 +21,6 @@ __all__ = ["ClusterMatch", "match_clusters"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: Above one half, an old cluster and a new one are more alike than not, see `match_clusters`.
-HALF = 0.5
-
 
 @dataclass(frozen=True, eq=False)
 class ClusterMatch:
@@ -57,6 +54,7 @@ def match_clusters(
     new_members: pd.Series | None,
     *,
     member_weight: float = 0.5,
+    threshold: float = 0.5,
 ) -> ClusterMatch:
     r"""Match the clusters of two windows.
 
@@ -97,6 +95,8 @@ def match_clusters(
     member_weight : float, default 0.5
         The weight w of the members, from 0 to 1. A pair of which one side has no user in common
         with the other window is compared by centroids only: g is then all three scores.
+    threshold : float, default 0.5
+        What stands for one half in all the conditions above, from 0 to 1.
 
     Returns
     -------
@@ -127,24 +127,13 @@ def match_clusters(
     >>> match_clusters([[1, 0], [0, 1]], before, [[0, 1], [1, 0.1]], after).continued.tolist()
     [1, 0]
     """
-    return _matched(centroids, members, new_centroids, new_members, member_weight, HALF)
-
-
-def _matched(
-    centroids: npt.ArrayLike,
-    members: pd.Series | None,
-    new_centroids: npt.ArrayLike,
-    new_members: pd.Series | None,
-    weight: float,
-    threshold: float,
-) -> ClusterMatch:
     old, new = _directions(centroids, "centroids"), _directions(new_centroids, "new_centroids")
     if len(old) and len(new) and old.shape[1] != new.shape[1]:
         raise ValueError(
             f"centroids have {old.shape[1]} features, new_centroids {new.shape[1]}; use the same "
             f"vectors in both windows"
         )
-    weight = _weight(weight)
+    weight, threshold = _share(member_weight, "member_weight"), _share(threshold, "threshold")
     near = _nearness(old, new)
     shared = _shared(members, new_members, len(old), len(new))
     came, went = shared.sum(axis=0)[None, :], shared.sum(axis=1)[:, None]
@@ -173,12 +162,12 @@ def _matched(
     )
 
 
-def _weight(weight: object) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, (int, float, np.number)):
-        raise TypeError(f"member_weight must be a number from 0 to 1, got {weight!r}")
-    if not 0 <= weight <= 1:
-        raise ValueError(f"member_weight must be from 0 to 1, got {weight!r}")
-    return float(weight)
+def _share(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
+    return float(value)
 
 
 def _directions(centroids: npt.ArrayLike, name: str) -> Floats:

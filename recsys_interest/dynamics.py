@@ -50,6 +50,8 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         number of clusters anew in each window.
     member_weight : float, default 0.5
         How much common members count in the matching against near centroids, from 0 to 1.
+    threshold : float, default 0.5
+        The score above which an old and a new cluster are the same, from 0 to 1.
     warm_start : bool, default True
         Whether a clusterer with a parameter `init`, without a reducer, starts from the centroids of
         the window before. One with a fixed number of clusters does so if it was that number.
@@ -123,12 +125,14 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         clusterer: InterestClusterer | None = None,
         *,
         member_weight: float = 0.5,
+        threshold: float = 0.5,
         warm_start: bool = True,
         keep_windows: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.clusterer = clusterer
         self.member_weight = member_weight
+        self.threshold = threshold
         self.warm_start = warm_start
         self.keep_windows = keep_windows
         self.random_state = random_state
@@ -420,7 +424,7 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         members = None if users is None else pd.Series(labels, index=users)
         match = match_clusters(
             start.centroids, start.positions(path), model.centroids_, members,
-            member_weight=self.member_weight,
+            member_weight=self.member_weight, threshold=self.threshold,
         )  # fmt: skip
         continued = match.continued.to_numpy()
         ids = np.append(start.ids, NOISE)[continued]

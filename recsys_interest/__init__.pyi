@@ -50,6 +50,8 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .drift import detect_drift as detect_drift
+from .drift_monitor import DriftMonitor as DriftMonitor, surprise as surprise
 from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
 from .iterative_classification import IterativeClassification as IterativeClassification
 from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps

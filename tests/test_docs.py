@@ -49,7 +49,7 @@ ROAD = (
     *("sessions", "interests", "reproducible"),
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
-    "stability",
+    *("stability", "change_points", "drift", "drift_monitor"),
     *("neighbour_smoothing", "iterative_classification"),
     *("partitions", "density", "consensus", "look_alike"),
     *("clusters", "nested_clusters"),

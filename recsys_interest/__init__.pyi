@@ -96,6 +96,9 @@ from .group_metrics import evaluate_by_group as evaluate_by_group
 from .paired_tests import compare_recommendations as compare_recommendations, holm as holm
 from .off_policy import off_policy_value as off_policy_value
 from .noise import add_noise as add_noise
+from .refit_policies import DriftPolicy as DriftPolicy, FrozenPolicy as FrozenPolicy
+from .refit_policies import OnlinePolicy as OnlinePolicy, ScheduledPolicy as ScheduledPolicy
+from .refit_replay import compare_refits as compare_refits
 from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter

@@ -63,6 +63,7 @@ ROAD = (
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
+    *("refit_policies", "refit_replay"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),

@@ -104,6 +104,9 @@ from .noise import add_noise as add_noise
 from .refit_policies import DriftPolicy as DriftPolicy, FrozenPolicy as FrozenPolicy
 from .refit_policies import OnlinePolicy as OnlinePolicy, ScheduledPolicy as ScheduledPolicy
 from .refit_replay import compare_refits as compare_refits
+from .bandit_rules import EpsilonGreedy as EpsilonGreedy, GreedyRule as GreedyRule
+from .bandit_rules import RandomRule as RandomRule, ThompsonSampling as ThompsonSampling
+from .interest_bandit import InterestBandit as InterestBandit, simulate_regret as simulate_regret
 from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter

@@ -71,7 +71,7 @@ ROAD = (
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "lasting_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
-    *("refit_policies", "refit_replay"),
+    *("refit_policies", "refit_replay", "bandit_rules", "interest_bandit"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),

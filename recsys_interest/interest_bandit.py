@@ -262,10 +262,8 @@ class InterestBandit(BaseEstimator):
                 f"answers.interest holds unknown ones: {shown(interests[arms < 0])}; there are "
                 f"{shown(self._arms, 12)}"
             )
-        plain = (
-            table["reward"].astype("int64") if table["reward"].dtype == bool else table["reward"]
-        )
-        rewards = as_numbers(plain)
+        given = table["reward"]
+        rewards = as_numbers(given.astype("int64") if given.dtype == bool else given)
         odd = ~rewards.isin([0, 1])
         if odd.any():
             raise SchemaError(

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_interest.behaviour import LinearRecommender
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.live_recommender import LiveRecommender
 from recsys_interest.refit_policies import (
@@ -17,7 +16,7 @@ from recsys_interest.refit_policies import (
 )
 from recsys_interest.refit_replay import compare_refits
 
-DAYS, N_USERS, PER_SIDE = 60, 24, 60
+DAYS, N_USERS, PER_SIDE = 60, 16, 60
 START = "2026-01-11"
 
 
@@ -57,7 +56,7 @@ def learner(vectors):
 
 @pytest.fixture(scope="module")
 def changed(catalogue):
-    options = {"start": START, "measure_from": "2026-02-15", "step_days": 2}
+    options = {"start": START, "measure_from": "2026-02-15", "step_days": 3}
     return compare_refits(lived(30), learner(catalogue), policies(catalogue), **options)
 
 
@@ -82,7 +81,9 @@ def test_a_single_fit_at_the_alarm_learns_too_little(catalogue):
         "once": DriftPolicy(catalogue, again_days=0),
         "again": DriftPolicy(catalogue, again_days=7),
     }
-    found = compare_refits(lived(30), learner(catalogue), both, start=START, step_days=2).table
+    found = compare_refits(
+        lived(30), learner(catalogue), both, start="2026-01-27", step_days=1
+    ).table
     assert found["refits"].tolist() == [1, 2]
     assert found.loc["again", "ci_low"] > 0
 
@@ -105,14 +106,21 @@ def test_following_equals_learning_everything_before_each_step(catalogue):
 
 
 def test_a_recommender_follows_by_sessions(catalogue):
-    def learn(log):
-        return EaseRecommender(50.0).fit(log, pd.DataFrame({"item_id": catalogue.index}))
+    asked = {"frozen": [], "online": []}
 
-    two = {"frozen": FrozenPolicy(), "online": OnlinePolicy(ScheduledPolicy(10))}
-    found = compare_refits(lived(30), learn, two, start=START, step_days=5)
-    assert isinstance(learn(lived(30)), LinearRecommender)
-    assert found.table.loc["online", "gain"] > 0
-    assert found.table["refits"].tolist() == [0, 4]
+    class Spy(EaseRecommender):
+        def recommend(self, user_ids=None, k=10, *, session=None, **options):
+            asked[name].append(0 if session is None else len(session))
+            return super().recommend(user_ids, k, session=session, **options)
+
+    def learn(log):
+        return Spy(50.0).fit(log, pd.DataFrame({"item_id": catalogue.index}))
+
+    for name, policy in (("frozen", FrozenPolicy()), ("online", OnlinePolicy(ScheduledPolicy(20)))):
+        found = compare_refits(lived(30), learn, {name: policy}, start=START, step_days=10)
+        assert found.table["refits"].tolist() == [2 * (name == "online")]
+    daily = N_USERS * 10
+    assert asked == {"frozen": [0] * 5, "online": [0, daily, 0, daily, 0]}
 
 
 def test_a_list_never_holds_what_the_user_did_before(catalogue):

@@ -114,7 +114,7 @@ def detect_drift(
 
     See Also
     --------
-    DriftMonitor : Watches a stream.
+    recsys_interest.drift_monitor.DriftMonitor : Watches a stream.
 
     Notes
     -----

@@ -6,6 +6,8 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import matmul
 from typing import Any
 
 import numpy as np
@@ -33,13 +35,15 @@ class ColdRule:
     kind : {"gram", "ridge", "kernel", "smoothing", "neighbours"}
         ``"gram"`` leaves the column of the closed form. ``"ridge"`` is a ridge regression of the
         columns of the liked items on their texts. ``"kernel"`` is one with the kernel
-        :math:`e^{\gamma (\cos - 1)}`, which may bend, of columns that count the item itself as 1;
-        for the dense form only. ``"smoothing"`` is the mean of the columns of the
-        liked items whose texts are nearest, each with its cosine as the weight; ``"neighbours"``
-        are these cosines themselves, as in `TextKNNRecommender`.
+        :math:`e^{\gamma (\cos - 1)}`, which may bend. ``"smoothing"`` is the mean of the columns of
+        the liked items whose texts are nearest, each with its cosine as the weight;
+        ``"neighbours"`` are these cosines themselves, as in `TextKNNRecommender`.
     setting : float, default 0.0
         The penalty of the ridge regression, or :math:`\gamma`, above 0; or the number of nearest
         items.
+    own : float, default 0.0
+        What the kernel's columns count for liking the item itself, at least 0: a like of an item
+        of the same text then counts beside what goes with it. Above 0 for the dense form only.
 
     Raises
     ------
@@ -53,11 +57,12 @@ class ColdRule:
     Examples
     --------
     >>> ColdRule("ridge", 3.0)
-    ColdRule(kind='ridge', setting=3.0)
+    ColdRule(kind='ridge', setting=3.0, own=0.0)
     """
 
     kind: str
     setting: float = 0.0
+    own: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -66,11 +71,14 @@ class ColdRule:
             check_positive(self.setting, "setting")
         elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
             raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
+        check_positive(self.own, "own", zero=True)
+        if self.own and self.kind != "kernel":
+            raise ValueError(f"own is of the kind 'kernel' only, got it with {self.kind!r}")
 
     @property
     def needs_likes(self) -> bool:
         """Whether the columns count the item itself, which the low-rank form cannot hold."""
-        return self.kind in ("kernel", "neighbours")
+        return self.own > 0 or self.kind == "neighbours"
 
 
 @dataclass(frozen=True)
@@ -81,28 +89,32 @@ class Shares:
     ----------
     factors : tuple of arrays
         Their product has a row for each new and a column for each warm item.
-    columns, likes : bool
-        Whether what is summed are the columns of the warm items, or the items themselves as
-        something liked, or both.
+    columns, likes : float
+        How much what is summed counts of the columns of the warm items, and of the items
+        themselves as something liked.
     """
 
     factors: tuple[Any, ...]
-    columns: bool
-    likes: bool
+    columns: float
+    likes: float
 
     def made(self, columns: Floats, warm: NDArray[np.bool_]) -> Floats:
         """Return the new columns, one row each, from those of all items."""
         if not self.likes:
-            return self._times(columns[warm])
-        shares = self._times(np.eye(warm.sum(), dtype=columns.dtype))
-        out = shares @ columns[warm] if self.columns else np.zeros_like(columns[: len(shares)])
-        out[:, warm] += shares
+            return self.columns * self._times(columns[warm])
+        shares = reduce(matmul, self.factors)
+        shares = shares.toarray() if sparse.issparse(shares) else shares
+        out = np.zeros((len(shares), len(warm)), dtype=columns.dtype)
+        if self.columns:
+            out += self.columns * (shares @ columns[warm])
+        out[:, warm] += self.likes * shares
         return out
 
     def scores(self, by_columns: Floats, by_likes: Floats) -> Floats:
         """Return users' scores of the new items from those of warm items and likes of them."""
-        parts = [t for t, used in ((by_columns, self.columns), (by_likes, self.likes)) if used]
-        return np.ascontiguousarray(self._times(sum(parts[1:], parts[0]).T).T)
+        parts = ((self.columns, by_columns), (self.likes, by_likes))
+        used = [table * by_columns.dtype.type(weight) for weight, table in parts if weight]
+        return np.ascontiguousarray(self._times(sum(used[1:], used[0]).T).T)
 
     def _times(self, table: Floats) -> Floats:
         for factor in reversed(self.factors):
@@ -126,16 +138,22 @@ def shares_of(
     """
     new, known = text[cold], text[warm]
     if rule.kind == "ridge":
-        inner = known.T @ known
-        return Shares((_solved(inner, rule.setting, new.T), known.T), columns=True, likes=False)
+        return Shares(_ridge_shares(new, known, rule.setting), columns=1.0, likes=0.0)
     if rule.kind == "kernel":
-        return Shares((_kernel_shares(new, known, rule.setting),), columns=True, likes=True)
+        return Shares((_kernel_shares(new, known, rule.setting),), columns=1.0, likes=rule.own)
     near = text_neighbours(new, known, int(rule.setting)).astype(text.dtype)
     if rule.kind == "neighbours":
-        return Shares((near,), columns=False, likes=True)
+        return Shares((near,), columns=0.0, likes=1.0)
     total = near.sum(axis=1)
     scale = sparse.diags_array(np.divide(1.0, total, out=np.zeros_like(total), where=total > 0))
-    return Shares((scale @ near,), columns=True, likes=False)
+    return Shares((scale @ near,), columns=1.0, likes=0.0)
+
+
+def _ridge_shares(new: Floats, known: Floats, penalty: float) -> tuple[Floats, ...]:
+    # Two ways to the same: whichever of the two tables to invert is the smaller.
+    if known.shape[1] < known.shape[0]:
+        return _solved(known.T @ known, penalty, new.T), known.T
+    return (_solved(known @ known.T, penalty, known @ new.T),)
 
 
 def _kernel_shares(new: Floats, known: Floats, gamma: float) -> Floats:

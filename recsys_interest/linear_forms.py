@@ -22,9 +22,11 @@ __all__ = [
     "LowRankForm",
     "LowRankSolver",
     "centred",
+    "closeness",
 ]
 
 _ROWS_AT_ONCE = 1024
+_BEND = 2.0
 
 
 @dataclass
@@ -109,7 +111,11 @@ class LowRankForm:
 
 
 class DenseSolver:
-    r"""The weights of EASE for the Gram matrix :math:`X^\top X + \tau \lambda E E^\top`.
+    r"""The weights of EASE for the completed Gram matrix.
+
+    .. math:: G + \frac{p}{1 - p} \operatorname{diag}(G) + \tau \lambda K, \qquad G = X^\top X
+
+    with the `closeness` :math:`K` of the texts.
 
     What several solutions share is computed once: the closeness of the texts, and the
     co-occurrences as long as the likes are the same object.
@@ -117,7 +123,9 @@ class DenseSolver:
     Parameters
     ----------
     text : ndarray of float64, shape (n_items, n_features)
-        :math:`E`.
+        Vectors of length one or zero.
+    dropout : float
+        :math:`p`.
     dtype : {"float32", "float64"}
         Of the tables and of the weights.
     once : bool, default False
@@ -125,13 +133,14 @@ class DenseSolver:
 
     Examples
     --------
-    >>> solve = DenseSolver(np.array([[1.0], [1.0]]), "float64")
+    >>> solve = DenseSolver(np.array([[1.0], [1.0]]), 0.0, "float64")
     >>> solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0).weights.round(2).tolist()
     [[0.0, 0.33], [0.5, 0.0]]
     """
 
-    def __init__(self, text: Doubles, dtype: str, *, once: bool = False) -> None:
+    def __init__(self, text: Doubles, dropout: float, dtype: str, *, once: bool = False) -> None:
         self.dtype = dtype
+        self._dropout = dropout
         self._rows = text.astype(dtype, copy=False)
         self._once = once
         self._closeness: Floats | None = None
@@ -140,42 +149,50 @@ class DenseSolver:
     def __call__(self, likes: sparse.csr_array, l2: float, text_weight: float) -> DenseForm:
         """Return the form for likes, penalty and text weight."""
         if self._once:
-            gram = cooccurrence(likes).astype(self.dtype, copy=False)
+            gram = self._counted(likes)
         else:
             if likes is not self._likes:
-                self._likes, self._gram = likes, cooccurrence(likes).astype(self.dtype, copy=False)
+                self._likes, self._gram = likes, self._counted(likes)
             gram = self._gram.copy()
         if text_weight:
             self._complete(gram, text_weight * l2)
         return DenseForm(closed_form(gram, l2))
 
+    def _counted(self, likes: sparse.csr_array) -> Floats:
+        gram: Floats = cooccurrence(likes).astype(self.dtype, copy=False)
+        gram[np.diag_indices(len(gram))] *= gram.dtype.type(1.0 / (1.0 - self._dropout))
+        return gram
+
     def _complete(self, gram: Floats, weight: float) -> None:
-        left = gram.dtype.type(weight) * self._rows if self._once else None
-        if left is None and self._closeness is None:
-            self._closeness = self._rows @ self._rows.T
+        if self._closeness is None and not self._once:
+            self._closeness = closeness(self._rows, self._rows)
         for start in range(0, len(gram), _ROWS_AT_ONCE):
             here = slice(start, start + _ROWS_AT_ONCE)
-            if left is not None:
-                gram[here] += left[here] @ self._rows.T
-            elif self._closeness is not None:
-                gram[here] += gram.dtype.type(weight) * self._closeness[here]
+            kept = self._closeness
+            near = closeness(self._rows[here], self._rows) if kept is None else kept[here]
+            gram[here] += gram.dtype.type(weight) * near
 
 
 class LowRankSolver:
-    r"""The same weights from the strongest directions of the likes and texts.
+    r"""Nearly the same weights from the strongest directions of the likes and texts.
 
-    With :math:`V` the first right singular vectors of the likes with the texts below them,
-    :math:`[X; \sqrt{\tau \lambda} E^\top]`, their singular values :math:`s` and
-    :math:`h = s^2 / (s^2 + \lambda)`,
+    The closeness is the cosine, :math:`K = E E^\top`. With the penalties
+    :math:`d_i = \lambda + p / (1 - p) \, G_{ii}` of the items, :math:`V` the first right singular
+    vectors of the likes with the texts below them,
+    :math:`[X; \sqrt{\tau \lambda} E^\top] \operatorname{diag}(d)^{-1/2}`, their singular values
+    :math:`s` and :math:`h = s^2 / (s^2 + 1)`,
 
-    .. math:: W_{ij} = \frac{\sum_f V_{if} h_f V_{jf}}{1 - \sum_f h_f V_{jf}^2} \quad (i \ne j) .
+    .. math:: W_{ij} = \sqrt{\frac{d_j}{d_i}} \,
+        \frac{\sum_f V_{if} h_f V_{jf}}{1 - \sum_f h_f V_{jf}^2} \quad (i \ne j) .
 
-    With all directions this is the dense form.
+    With all directions these are the weights of the closed form.
 
     Parameters
     ----------
     text : ndarray of float64, shape (n_items, n_features)
         :math:`E`.
+    dropout : float
+        :math:`p`.
     n_factors : int
         How many directions.
     random_state : int
@@ -183,7 +200,7 @@ class LowRankSolver:
 
     Examples
     --------
-    >>> solve = LowRankSolver(np.array([[1.0], [1.0]]), 2, 0)
+    >>> solve = LowRankSolver(np.array([[1.0], [1.0]]), 0.0, 2, 0)
     >>> form = solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0)
     >>> (form.left @ form.right.T - np.diag(form.own)).round(2).tolist()
     [[0.0, 0.33], [0.5, 0.0]]
@@ -191,8 +208,9 @@ class LowRankSolver:
 
     dtype = "float64"
 
-    def __init__(self, text: Doubles, n_factors: int, random_state: int) -> None:
+    def __init__(self, text: Doubles, dropout: float, n_factors: int, random_state: int) -> None:
         self._text = text
+        self._dropout = dropout
         self._n_factors = n_factors
         self._random_state = random_state
 
@@ -200,12 +218,36 @@ class LowRankSolver:
         """Return the form for likes, penalty and text weight."""
         texts = sparse.csr_array(np.sqrt(text_weight * l2) * self._text.T)
         both = sparse.vstack([likes, texts], format="csr") if text_weight else likes
+        times = np.asarray(likes.sum(axis=0)).ravel()
+        # In units of the smallest, so that no row of `left` is longer than a row of V.
+        penalties = 1.0 + self._dropout / (1.0 - self._dropout) * times / l2
+        root = np.sqrt(penalties)
+        scaled = sparse.csr_array(both @ sparse.diags_array(1.0 / root))
         rank = min(self._n_factors, *both.shape)
-        _, sizes, axes = randomized_svd(both, rank, n_iter=4, random_state=self._random_state)
-        held = sizes**2 / (sizes**2 + l2)
-        left = axes.T * np.sqrt(held)
+        _, sizes, axes = randomized_svd(scaled, rank, n_iter=4, random_state=self._random_state)
+        left = axes.T * np.sqrt(sizes**2 / (sizes**2 + l2))
         right = left / (1.0 - np.square(left).sum(axis=1, keepdims=True))
+        left, right = left / root[:, None], right * root[:, None]
         return LowRankForm(left, right, np.vecdot(left, right))
+
+
+def closeness(rows: Floats, others: Floats) -> Floats:
+    r"""Return how close texts are: 0 at a right angle, 1 where they are equal, bent in between.
+
+    .. math:: K(E_i, E_j) = \frac{e^{\gamma E_i \cdot E_j} - 1}{e^{\gamma} - 1}, \qquad \gamma = 2
+
+    It rises faster where texts are close, so that a few near ones say more than many far ones; and
+    it is positive semidefinite, as a power series of the cosine without negative terms.
+
+    >>> rows = np.array([[1.0, 0.0], [0.6, 0.8]])
+    >>> closeness(rows, rows).round(2).tolist()
+    [[1.0, 0.36], [0.36, 1.0]]
+    """
+    out = rows @ others.T
+    out *= _BEND
+    np.expm1(out, out=out)
+    out /= np.expm1(_BEND)
+    return out
 
 
 def centred(vectors: Doubles, mean: Doubles) -> Doubles:

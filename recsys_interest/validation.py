@@ -5,7 +5,8 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,12 @@ _K = 10
 _SHARE = 0.2
 _USERS = 2000  # more of them would make a choice surer by little
 _ROWS_AT_ONCE = 500
-_LEAST_L2, _MOST_L2 = 12.5, 12800.0
-_TEXT_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
+_LEAST_L2, _MOST_L2 = 8.0, 16384.0
+_TEXT_WEIGHTS = 0.3, 3.0, (0.03, 10.0)  # the first, the factor to the next, the least and the most
 COLD_RULES = (
     ColdRule("gram"),
     *(ColdRule("ridge", penalty) for penalty in (1.0, 3.0, 10.0, 30.0)),
-    *(ColdRule("kernel", gamma) for gamma in (1.0, 2.0, 4.0, 8.0)),
+    *(ColdRule("kernel", gamma, own) for gamma in (1.0, 2.0, 4.0) for own in (0.0, 0.3, 1.0, 4.0)),
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
@@ -72,32 +73,42 @@ class Search:
         self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
         self._values: dict[tuple[float, float], Doubles] = {}
 
+    def start(self) -> float:
+        """Return a penalty to start from: how many like the item of a like, on average."""
+        times = self._seen.sum(axis=0)
+        usual = np.square(times).sum() / times.sum() if times.any() else _LEAST_L2
+        return float(np.clip(2.0 ** np.rint(np.log2(usual)), _LEAST_L2, _MOST_L2))
+
     def penalty(self, start: float, text_weight: float) -> float:
         """Return the best penalty: doubled or halved as long as that helps."""
-        best = start
-        for factor in (2.0, 0.5):
-            while _LEAST_L2 <= best * factor <= _MOST_L2 and self._better(
-                (best * factor, text_weight), (best, text_weight)
-            ):
-                best *= factor
-            if best != start:
-                break
-        return best
+        return self._climb(start, 2.0, (_LEAST_L2, _MOST_L2), lambda l2: (l2, text_weight))
 
     def text_weight(self, l2: float) -> float:
         """Return the best text weight, zero unless text helps by more than its standard error."""
         if not self.text.any():
             return 0.0
-        best = 0.0
-        for weight in _TEXT_WEIGHTS:
-            if best == 0.0 or self._better((l2, weight), (l2, best)):
-                best = weight
-            else:
-                break
+        best = self._climb(*_TEXT_WEIGHTS, lambda weight: (l2, weight))
         gain = self._ndcg(l2, best) - self._ndcg(l2, 0.0)
         if not len(gain):
             return 0.0
         return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0.0
+
+    def _climb(
+        self,
+        best: float,
+        factor: float,
+        bounds: tuple[float, float],
+        setting: Callable[[float], tuple[float, float]],
+    ) -> float:
+        for step in (factor, 1.0 / factor):
+            before = best
+            while bounds[0] <= best * step <= bounds[1] and self._better(
+                setting(best * step), setting(best)
+            ):
+                best *= step
+            if best != before:
+                break
+        return best
 
     def cold_rule(self, l2: float, text_weight: float, rules: Iterable[ColdRule]) -> ColdRule:
         """Return the best rule for items that lost all their likes, one in five of the liked."""
@@ -118,13 +129,19 @@ class Search:
         by_columns = form.only(warm).scores(seen)
         by_likes = seen[:, np.flatnonzero(warm)].toarray().astype(by_columns.dtype)
         text = self.text.astype(by_columns.dtype)
+        made_for: ColdRule | None = None
         for rule in rules:
             if rule.kind == "gram" and not text_weight:
                 continue
             if rule.kind == "gram":
                 scores = form.only(cold).scores(seen)
             else:
-                scores = shares_of(rule, text, cold, warm).scores(by_columns, by_likes)
+                if replace(rule, own=0.0) != made_for:  # else only what is summed is another
+                    made_for = replace(rule, own=0.0)
+                    shares = shares_of(rule, text, cold, warm)
+                if rule.own:
+                    shares = replace(shares, likes=rule.own)
+                scores = shares.scores(by_columns, by_likes)
             values = _ndcg(scores, wanted)
             self._note("cold", l2, text_weight, values, rule)
             if values.mean() > best_value:
@@ -133,7 +150,7 @@ class Search:
 
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
-        columns = ["stage", "l2", "text_weight", "rule", "setting", "ndcg", "n_users"]
+        columns = ["stage", "l2", "text_weight", "rule", "setting", "own", "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
     def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
@@ -155,7 +172,7 @@ class Search:
     ) -> None:
         row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
         if rule is not None:
-            row |= {"rule": rule.kind, "setting": rule.setting}
+            row |= {"rule": rule.kind, "setting": rule.setting, "own": rule.own}
         self.tried.append(row | {"n_users": len(values)})
 
 

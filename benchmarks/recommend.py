@@ -1,249 +1,221 @@
 """Measure the lists of the text-informed linear model against the classics, on three data sets.
 
 Ratings of at least 4 count, of items with at least five of them; a fifth, drawn at random, is the
-test. The settings of every classic are chosen by NDCG@10 on a fifth of the training ratings, those
-of the text-informed model inside its own `fit`; then each learns from all training ratings. The
-cosine is that of the mean text vector. The text vectors of the text-informed model are those of the
+test, five times anew. The settings of every classic are chosen by NDCG@10 on a fifth of the
+training ratings of the first draw and kept for the others; the text-informed model chooses its own
+inside each `fit`, on the training ratings. Then each learns from all training ratings. The cosine
+is that of the mean text vector. The text vectors of the text-informed model are those of the
 language model beside hashed word counts, which know names of authors that the language model does
-not tell apart. Item k-NN is also computed by the package `implicit` on the same split. EASE has no
-outside implementation that can be installed beside pandas 3, so `ease_vs_outside` is null; the
-tests compare its weights with regressions by scikit-learn.
+not tell apart. Intervals are Student's t over the draws, or over the users of one draw where it is
+said.
+
+What follows: the same with texts that are blank, of other items, or titles alone; splits by time,
+where times are known; EASE and item k-NN by other packages on the same split (`cornac`, of the
+extra `outside`, and `implicit`); and the speed of the exact top k against faiss.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from threadpoolctl import threadpool_limits
 
+from benchmarks._outside import ease_vs_outside, item_knn_vs_outside
+from benchmarks._ratings import CLASSICS, SEEDS, K, data, ndcg, over_seeds, tuned, vectors_of
 from recsys_interest import (
-    ALSRecommender,
     CosineRecommender,
-    EaseRecommender,
     ItemIndex,
-    ItemKNNRecommender,
-    PopularityRecommender,
     Recommender,
-    SVDRecommender,
-    TextEncoder,
     TextInformedRecommender,
-    UserKNNRecommender,
-    evaluate_recommendations,
-    item_text,
-    load_dataset,
-    per_user_metrics,
+    compare_recommendations,
     random_split,
+    time_split,
+    user_split,
 )
+from recsys_interest.splitting import Split
 
 DATA = ("movielens-small", "movielens-1m", "goodbooks")
-K = 10
-N_HASHED = 1024
-CLASSICS: dict[str, Sequence[Recommender]] = {
-    "popularity": (PopularityRecommender(),),
-    "item_knn": [
-        ItemKNNRecommender(n, shrinkage=h) for n in (20, 100, 300) for h in (0.0, 10.0, 50.0)
-    ],
-    "user_knn": [UserKNNRecommender(n, shrinkage=10.0) for n in (50, 100, 200)],
-    "svd": [SVDRecommender(n) for n in (16, 32, 64, 128)],
-    "als": [ALSRecommender(n, l2=l2) for n, l2 in ((32, 5.0), (64, 5.0), (64, 30.0), (128, 30.0))],
-    "ease": [EaseRecommender(l2) for l2 in (50.0, 100.0, 200.0, 400.0, 800.0)],
-}
+TIMED = ("movielens-small", "movielens-1m")
+OUTSIDE = ("movielens-small", "movielens-1m")
+Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
+Models = dict[str, tuple[Recommender, pd.DataFrame]]
 
 
-def data(name: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the ratings that count, the items, their language model's and their wider vectors.
+def lists_of(models: Models, split: Split, items: pd.DataFrame, title: str) -> pd.DataFrame:
+    """Fit the models, print one line for each, and return their lists and figures.
 
     Parameters
     ----------
-    name : str
-        A data set.
-
-    Returns
-    -------
-    tuple of four DataFrames
-        Events, items, vectors of the language model, and these beside hashed word counts.
-    """
-    found = load_dataset(name)
-    events = found.events[(found.events["event"] == "rate") & (found.events["value"] >= 4)]
-    events = events.drop_duplicates(["user_id", "item_id"])
-    times = events.groupby("item_id")["item_id"].transform("size")
-    events = events[times >= 5]
-    items = found.items[found.items["item_id"].isin(events["item_id"])]
-    texts = item_text(items)
-    bert = TextEncoder(dtype="auto", cache="default", progress=False).fit_transform(texts)
-    return events, items, bert, beside_words(bert, texts)
-
-
-def beside_words(bert: pd.DataFrame, texts: pd.Series) -> pd.DataFrame:
-    """Return unit vectors of the language model beside unit vectors of hashed, weighted words.
-
-    Parameters
-    ----------
-    bert : DataFrame
-        Unit vectors.
-    texts : Series of str
-        The texts they are of.
-
-    Returns
-    -------
-    DataFrame of float32
-        Both, side by side.
-    """
-    counts = HashingVectorizer(n_features=N_HASHED, norm=None).transform(texts)
-    words = TfidfTransformer(sublinear_tf=False).fit_transform(abs(counts)).toarray()
-    both = np.hstack([bert.to_numpy(), words]).astype(np.float32)
-    return pd.DataFrame(both, index=bert.index)
-
-
-def ndcg(lists: pd.DataFrame, relevant: pd.DataFrame) -> pd.Series:
-    """Return NDCG@10 of each user.
-
-    Parameters
-    ----------
-    lists, relevant : DataFrame
-        As for `per_user_metrics`.
-
-    Returns
-    -------
-    Series of float64
-        Indexed by user.
-    """
-    return per_user_metrics(lists, relevant, K)[f"ndcg@{K}"]
-
-
-def tuned(candidates: Iterable[Recommender], train: pd.DataFrame, *tables: Any) -> Recommender:
-    """Return the recommender that is best on a fifth of the training events, unfitted.
-
-    Parameters
-    ----------
-    candidates : iterable of Recommender
-        What to choose from.
-    train : DataFrame
-        Events.
-    *tables
-        Items and vectors.
-
-    Returns
-    -------
-    Recommender
-        One of them.
-    """
-    choices = list(candidates)
-    if len(choices) == 1:
-        return choices[0]
-    split = random_split(train, test_share=0.2, random_state=1)
-    users = split.test["user_id"].unique()
-    values = [
-        ndcg(c.fit(split.train, *tables).recommend(users, K), split.test).mean() for c in choices
-    ]
-    return choices[int(np.argmax(values))]
-
-
-def outside_item_knn(train: pd.DataFrame, test: pd.DataFrame, items: pd.DataFrame) -> float:
-    """Return how far item k-NN is from that of the package `implicit`, with all neighbours.
-
-    Of fewer, `implicit` takes the neighbours of the liked item and `ItemKNNRecommender` those of
-    the item that is scored, which are two different methods.
-
-    Parameters
-    ----------
-    train, test : DataFrame
-        Events.
+    models : dict
+        A recommender and its item vectors, by name.
+    split : Split
+        Only users with events on both sides are asked.
     items : DataFrame
         The catalogue.
+    title : str
+        What the lines begin with.
 
     Returns
     -------
-    float
-        The relative difference of NDCG@10.
+    DataFrame
+        By name: `ndcg`, `coverage`, `fit_seconds` and `lists`.
     """
-    from implicit.nearest_neighbours import CosineRecommender as Outside
-
-    model = ItemKNNRecommender(len(items), shrinkage=0.0).fit(train, items)
-    other = Outside(K=len(items), num_threads=1)
-    table = sparse.csr_matrix(model.likes_)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of its own conversion
-        other.fit(table, show_progress=False)
-    users = np.unique(model.user_ids_.get_indexer(test["user_id"].unique()))
-    users = users[users >= 0]
-    ids, scores = other.recommend(users, table[users], N=K, filter_already_liked_items=True)
-    found = np.isfinite(scores) & (ids >= 0)
-    lists = pd.DataFrame(
-        {
-            "user_id": model.user_ids_[np.repeat(users, found.sum(axis=1))],
-            "item_id": model.item_ids_[ids[found]],
-            "rank": np.broadcast_to(np.arange(1, K + 1), ids.shape)[found],
-        }
-    )
-    theirs = ndcg(lists, test).mean()
-    own = ndcg(model.recommend(model.user_ids_[users], K), test).mean()
-    return round(float(own / theirs - 1), 4)
-
-
-def measure(name: str, seed: int = 0) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
-    """Print the table of one data set and return NDCG, coverage and the rest.
-
-    Parameters
-    ----------
-    name : str
-        A data set.
-    seed : int, default 0
-        Of the split.
-
-    Returns
-    -------
-    tuple of three dicts
-        By method; and further figures.
-    """
-    events, items, bert, wide = data(name)
-    split = random_split(events, test_share=0.2, random_state=seed)
-    users = split.test["user_id"].unique()
-    models: dict[str, tuple[Recommender, pd.DataFrame]] = {
-        key: (tuned(grid, split.train, items, bert), bert) for key, grid in CLASSICS.items()
-    }
-    models["cosine"] = (CosineRecommender(), bert)
-    models["text_informed"] = (TextInformedRecommender(), wide)
-    values: dict[str, pd.Series] = {}
-    coverage: dict[str, float] = {}
-    more: dict[str, Any] = {}
+    test = split.test[split.test["user_id"].isin(split.train["user_id"])]
+    users = test["user_id"].unique()
+    rows = {}
     for key, (model, vectors) in models.items():
         start = time.perf_counter()
         model.fit(split.train, items, vectors)
         seconds = time.perf_counter() - start
         lists = model.recommend(users, K)
-        values[key] = ndcg(lists, split.test)
-        table = evaluate_recommendations(lists, split.test, k=K, catalogue=items, n_boot=500)
-        coverage[key] = float(table.loc[f"coverage@{K}", "mean"])
-        row = table.loc[f"ndcg@{K}"]
+        value, coverage = ndcg(lists, test).mean(), lists["item_id"].nunique() / len(items)
+        said = f" l2 {model.l2_:g} text {model.text_weight_:g}" if hasattr(model, "l2_") else ""
         print(
-            f"{name:16} {key:14} ndcg {row['mean']:.4f} [{row['ci_low']:.4f}, "
-            f"{row['ci_high']:.4f}]  coverage {coverage[key]:.3f}  fit {seconds:6.1f} s  {model}",
+            f"{title:24} {key:14} ndcg {value:.4f}  coverage {coverage:.3f}  "
+            f"fit {seconds:6.1f} s  {len(users)} users{said}",
             flush=True,
         )
-        if key == "text_informed":
-            more["fit_seconds"] = round(seconds, 1)
-            print(model.validation_.round(4).to_string())
-        if key == "item_knn":
-            more["item_knn_vs_outside"] = outside_item_knn(split.train, split.test, items)
-    means = {key: round(float(v.mean()), 4) for key, v in values.items()}
-    best = max(CLASSICS, key=lambda key: means[key])
-    gain = (values["text_informed"] - values[best]).to_numpy()
-    drawn = np.random.default_rng(0).integers(len(gain), size=(500, len(gain)))
-    low, high = np.percentile(gain[drawn].mean(axis=1), [2.5, 97.5])
-    print(f"{name}: text_informed - {best} = {gain.mean():.4f} [{low:.4f}, {high:.4f}]", flush=True)
-    means["best_classic"] = means[best]
-    coverage["best_classic"] = coverage[best]
-    more["best_classic_is"] = best
-    more["gain_low"], more["gain_high"] = round(float(low), 4), round(float(high), 4)
-    return means, {key: round(v, 4) for key, v in coverage.items()}, more
+        rows[key] = {"ndcg": value, "coverage": coverage, "fit_seconds": seconds, "lists": lists}
+    return pd.DataFrame(rows).T
+
+
+def compared(found: pd.DataFrame, test: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Print and return the paired differences of NDCG to one method, with intervals over users.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `lists_of`.
+    test : DataFrame
+        Events.
+    reference : str
+        One of its names.
+
+    Returns
+    -------
+    DataFrame
+        Of `compare_recommendations`.
+    """
+    users = found["lists"].iloc[0]["user_id"]
+    table = compare_recommendations(
+        found["lists"].to_dict(), test[test["user_id"].isin(users)], reference=reference, k=K
+    )
+    print(table.round(4).to_string(), flush=True)
+    return table
+
+
+def measure(name: str, tables: Tables) -> tuple[dict[str, Any], dict[str, Recommender]]:
+    """Print the tables of one data set over all seeds.
+
+    Parameters
+    ----------
+    name : str
+        A data set.
+    tables : tuple of DataFrames
+        Of `data`.
+
+    Returns
+    -------
+    dict
+        `ndcg` and `coverage` by method, and further figures.
+    dict
+        The classics with their settings.
+    """
+    events, items, bert, wide = tables
+    first = random_split(events, test_share=0.2, random_state=SEEDS[0])
+    chosen = {key: tuned(grid, first.train, items, bert) for key, grid in CLASSICS.items()}
+    print("\n".join(f"{name}: {key} is {model}" for key, model in chosen.items()), flush=True)
+    parts = []
+    for seed in SEEDS:
+        split = random_split(events, test_share=0.2, random_state=seed)
+        models: Models = {key: (model, bert) for key, model in chosen.items()}
+        models["cosine"] = (CosineRecommender(), bert)
+        models["text_informed"] = (TextInformedRecommender(), wide)
+        found = lists_of(models, split, items, f"{name} {seed}")
+        if seed == SEEDS[0]:
+            best = found.loc[list(chosen), "ndcg"].astype(float).idxmax()
+            compared(found, split.test, best)
+        parts.append(found.drop(columns="lists").astype(float))
+    by_figure = {f: pd.DataFrame([part[f] for part in parts]) for f in parts[0]}
+    best = by_figure["ndcg"][list(chosen)].mean().idxmax()
+    out: dict[str, Any] = {"best_classic_is": best}
+    for figure in ("ndcg", "coverage"):
+        by_seed = by_figure[figure]
+        by_seed["best_classic"] = by_seed[best]
+        out[figure] = by_seed.mean().round(4).to_dict()
+        out[f"{figure}_intervals"] = {key: over_seeds(by_seed[key]) for key in by_seed}
+        ratio = by_seed["text_informed"] / by_seed["best_classic"]
+        out[f"{figure}_ratio"] = over_seeds(ratio)
+        print(f"{name}: {figure} over {best}: {out[f'{figure}_ratio']}", flush=True)
+    out["fit_seconds"] = round(float(by_figure["fit_seconds"]["text_informed"].mean()), 1)
+    return out, chosen
+
+
+def spoilt(name: str, tables: Tables, ease: Recommender) -> dict[str, Any]:
+    """Print what the text-informed model does with texts that say little or nothing.
+
+    Parameters
+    ----------
+    name : str
+        A data set.
+    tables : tuple of DataFrames
+        Of `data`.
+    ease : EaseRecommender
+        With its setting.
+
+    Returns
+    -------
+    dict
+        By kind of text, the difference of NDCG to EASE on the first split and its interval.
+    """
+    events, items, _, wide = tables
+    split = random_split(events, test_share=0.2, random_state=SEEDS[0])
+    order = np.random.default_rng(0).permutation(len(wide))
+    texts = {
+        "blank": wide * 0.0,
+        "shuffled": wide.set_axis(wide.index[order]),
+        "titles": vectors_of(items[["item_id", "title"]])[1],
+    }
+    models: Models = {"ease": (ease, wide)}
+    models |= {key: (TextInformedRecommender(), vectors) for key, vectors in texts.items()}
+    found = lists_of(models, split, items, f"{name} spoilt")
+    table = compared(found, split.test, "ease").loc[list(texts)]
+    return table[["difference", "difference_low", "difference_high"]].round(4).to_dict("index")
+
+
+def by_time(name: str, tables: Tables, chosen: dict[str, Recommender]) -> dict[str, Any]:
+    """Print the table where the test lies after the training ratings.
+
+    Parameters
+    ----------
+    name : str
+        A data set; of its ratings, those whose time is known.
+    tables : tuple of DataFrames
+        Of `data`.
+    chosen : dict
+        The classics with their settings.
+
+    Returns
+    -------
+    dict
+        NDCG by method, for each user's last fifth and for everybody's last fifth.
+    """
+    events, items, bert, wide = tables
+    timed = events[events["timestamp"] > pd.Timestamp("1990-01-01", tz="UTC")]
+    out: dict[str, Any] = {}
+    for kind, split in (("each user", user_split(timed)), ("everybody", time_split(timed))):
+        models: Models = {key: (model, bert) for key, model in chosen.items()}
+        models["cosine"] = (CosineRecommender(), bert)
+        models["text_informed"] = (TextInformedRecommender(), wide)
+        found = lists_of(models, split, items, f"{name} last, {kind}")
+        best = found.loc[list(chosen), "ndcg"].astype(float).idxmax()
+        table = compared(found, split.test, best)
+        columns = ["mean", "ci_low", "ci_high"]
+        out[kind] = {"best_classic_is": best, **table[columns].round(4).to_dict("index")}
+    return out
 
 
 def topk_ratio(n_queries: int = 20_000, n_items: int = 10_000) -> float:
@@ -288,12 +260,26 @@ def run() -> dict[str, Any]:
     dict
         The figures of the last line.
     """
-    out: dict[str, Any] = {"ndcg": {}, "coverage": {}, "details": {}}
-    for name in DATA:
-        with threadpool_limits(2):
-            values, coverage, more = measure(name)
-        out["ndcg"][name], out["coverage"][name], out["details"][name] = values, coverage, more
+    out: dict[str, Any] = {"ndcg": {}, "coverage": {}, "details": {}, "by_time": {}, "spoilt": {}}
+    apart: dict[str, dict[str, float | None]] = {"ease": {}, "item_knn": {}}
+    with threadpool_limits(2):
+        for name in DATA:
+            tables = data(name)
+            figures, chosen = measure(name, tables)
+            out["ndcg"][name], out["coverage"][name] = figures.pop("ndcg"), figures.pop("coverage")
+            out["details"][name] = figures
+            out["spoilt"][name] = spoilt(name, tables, chosen["ease"])
+            if name in TIMED:
+                out["by_time"][name] = by_time(name, tables, chosen)
+            if name in OUTSIDE:
+                split = random_split(tables[0], test_share=0.2, random_state=SEEDS[0])
+                pair = split.train, split.test, tables[1]
+                apart["ease"][name] = ease_vs_outside(*pair, chosen["ease"].l2)
+                apart["item_knn"][name] = item_knn_vs_outside(*pair, 100)
+                print(f"{name}: against other packages {apart}", flush=True)
     out["fit_seconds"] = out["details"]["movielens-1m"]["fit_seconds"]
     out["topk_ratio_to_faiss"] = topk_ratio()
-    out["ease_vs_outside"] = None
+    for key, values in apart.items():
+        known = [v for v in values.values() if v is not None]
+        out[f"{key}_vs_outside"] = max(known, key=abs) if known else None
     return out

@@ -36,6 +36,7 @@ from .pretraining import pretrain as pretrain
 from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .durable_stream import DurableStream as DurableStream, Receipt as Receipt
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
 from .interests import multi_interest as multi_interest
@@ -61,19 +62,38 @@ from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
+from .live_recommender import LiveRecommender as LiveRecommender
 from .ease import EaseRecommender as EaseRecommender
 from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender
 from .nearest_neighbours import TextKNNRecommender as TextKNNRecommender
 from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
 from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
-from .linear_forms import ColdRule as ColdRule
+from .cold_rules import ColdRule as ColdRule
 from .text_informed import TextInformedRecommender as TextInformedRecommender
+from .priors import Prior as Prior
+from .text_priors import InterestPrior as InterestPrior, ProfilePrior as ProfilePrior
+from .text_priors import TextPrior as TextPrior
+from .group_priors import AttributePrior as AttributePrior, ClusterPrior as ClusterPrior
+from .catalogue import extend_catalogue as extend_catalogue
+from .cold_start import ColdStartRecommender as ColdStartRecommender
+from .explanations import explain as explain, explanation_sentences as explanation_sentences
+from .word_explanations import explain_words as explain_words
+from .feedback import feedback_events as feedback_events
+from .item_shares import category_shares as category_shares
+from .reranking import calibrate as calibrate, diversify as diversify
+from .reranking import fill_quotas as fill_quotas
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
 from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards
 from .cluster_cards import cluster_cards as cluster_cards
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
 from .ranking_metrics import per_user_metrics as per_user_metrics
+from .list_metrics import per_list_metrics as per_list_metrics
+from .list_metrics import popularity_bias as popularity_bias
+from .group_metrics import evaluate_by_group as evaluate_by_group
+from .paired_tests import compare_recommendations as compare_recommendations, holm as holm
+from .off_policy import off_policy_value as off_policy_value
+from .noise import add_noise as add_noise
 from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter

@@ -6,7 +6,7 @@ Chapter: 05 (user profiles).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -124,6 +124,12 @@ class DecayedSums:
             self.newest[rows],
             self.mass[rows],
         )
+
+    def without(self, users: pd.Index) -> DecayedSums:
+        """Return the sums of everybody but some users; an item that nobody else had is gone."""
+        rest = self.of(self.users[~self.users.isin(users)])
+        used, item = np.unique(rest.item, return_inverse=True)
+        return replace(rest, items=rest.items[used], item=item.astype(np.int64))
 
     def idf(self) -> Floats:
         r"""Return :math:`1 + \ln((1 + n) / (1 + n_i))`, and last that of an item nobody has."""

@@ -1,4 +1,4 @@
-"""The closed form of the text-informed linear model, dense or of low rank, and its cold columns.
+"""The closed form of the text-informed linear model, dense or of low rank.
 
 Chapter: 13 (cold start).
 """
@@ -10,28 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 from sklearn.utils.extmath import randomized_svd
 
-from recsys_interest.checks import check_positive, shown
 from recsys_interest.ease import closed_form
-from recsys_interest.likes import Doubles, on_grid, put_on_grid, whole_numbers
-from recsys_interest.nearest_neighbours import text_neighbours
+from recsys_interest.likes import Doubles, cooccurrence, on_grid, put_on_grid, whole_numbers
 from recsys_interest.recommender import Floats
 
 __all__ = [
-    "ColdRule",
     "DenseForm",
+    "DenseSolver",
     "LowRankForm",
+    "LowRankSolver",
     "centred",
-    "dense_form",
-    "low_rank_form",
-    "with_cold",
+    "closeness",
 ]
 
 _ROWS_AT_ONCE = 1024
-_KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
-_KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
+_BEND = 2.0
 
 
 @dataclass
@@ -115,171 +110,143 @@ class LowRankForm:
         return self
 
 
-def dense_form(gram: Doubles, text: Doubles, l2: float, text_weight: float) -> DenseForm:
-    r"""Return the weights of EASE for the Gram matrix :math:`X^\top X + \tau \lambda E E^\top`.
+class DenseSolver:
+    r"""The weights of EASE for the completed Gram matrix.
+
+    .. math:: G + \frac{p}{1 - p} \operatorname{diag}(G) + \tau \lambda K, \qquad G = X^\top X
+
+    with the `closeness` :math:`K` of the texts.
+
+    What several solutions share is computed once: the closeness of the texts, and the
+    co-occurrences as long as the likes are the same object.
 
     Parameters
     ----------
-    gram : ndarray of float32 or float64, shape (n_items, n_items)
-        :math:`X^\top X`; its type is that of the result.
     text : ndarray of float64, shape (n_items, n_features)
-        :math:`E`.
-    l2, text_weight : float
-        :math:`\lambda` and :math:`\tau`.
+        Vectors of length one or zero.
+    dropout : float
+        :math:`p`.
+    dtype : {"float32", "float64"}
+        Of the tables and of the weights.
+    once : bool, default False
+        Keep nothing for the next solution, which takes two tables less.
 
     Examples
     --------
-    >>> gram = np.array([[1.0, 0.0], [0.0, 0.0]])
-    >>> dense_form(gram, np.array([[1.0], [1.0]]), 1.0, 1.0).weights.round(2).tolist()
+    >>> solve = DenseSolver(np.array([[1.0], [1.0]]), 0.0, "float64")
+    >>> solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0).weights.round(2).tolist()
     [[0.0, 0.33], [0.5, 0.0]]
     """
-    whole = gram.copy()
-    if text_weight:
-        rows = (np.sqrt(text_weight * l2) * text).astype(gram.dtype)
-        for start in range(0, len(whole), _ROWS_AT_ONCE):
+
+    def __init__(self, text: Doubles, dropout: float, dtype: str, *, once: bool = False) -> None:
+        self.dtype = dtype
+        self._dropout = dropout
+        self._rows = text.astype(dtype, copy=False)
+        self._once = once
+        self._closeness: Floats | None = None
+        self._likes: sparse.csr_array | None = None
+
+    def __call__(self, likes: sparse.csr_array, l2: float, text_weight: float) -> DenseForm:
+        """Return the form for likes, penalty and text weight."""
+        if self._once:
+            gram = self._counted(likes)
+        else:
+            if likes is not self._likes:
+                self._likes, self._gram = likes, self._counted(likes)
+            gram = self._gram.copy()
+        if text_weight:
+            self._complete(gram, text_weight * l2)
+        return DenseForm(closed_form(gram, l2))
+
+    def _counted(self, likes: sparse.csr_array) -> Floats:
+        gram: Floats = cooccurrence(likes).astype(self.dtype, copy=False)
+        gram[np.diag_indices(len(gram))] *= gram.dtype.type(1.0 / (1.0 - self._dropout))
+        return gram
+
+    def _complete(self, gram: Floats, weight: float) -> None:
+        if self._closeness is None and not self._once:
+            self._closeness = closeness(self._rows, self._rows)
+        for start in range(0, len(gram), _ROWS_AT_ONCE):
             here = slice(start, start + _ROWS_AT_ONCE)
-            whole[here] += rows[here] @ rows.T
-    return DenseForm(closed_form(whole, l2))
+            kept = self._closeness
+            near = closeness(self._rows[here], self._rows) if kept is None else kept[here]
+            gram[here] += gram.dtype.type(weight) * near
 
 
-def low_rank_form(
-    likes: sparse.csr_array,
-    text: Doubles,
-    l2: float,
-    text_weight: float,
-    n_factors: int,
-    random_state: int,
-) -> LowRankForm:
-    r"""Return the same weights from the strongest directions of the likes and texts.
+class LowRankSolver:
+    r"""Nearly the same weights from the strongest directions of the likes and texts.
 
-    With :math:`V` the first right singular vectors of the likes with the texts below them,
-    :math:`[X; \sqrt{\tau \lambda} E^\top]`, their singular values :math:`s` and
-    :math:`h = s^2 / (s^2 + \lambda)`,
+    The closeness is the cosine, :math:`K = E E^\top`. With the penalties
+    :math:`d_i = \lambda + p / (1 - p) \, G_{ii}` of the items, :math:`V` the first right singular
+    vectors of the likes with the texts below them,
+    :math:`[X; \sqrt{\tau \lambda} E^\top] \operatorname{diag}(d)^{-1/2}`, their singular values
+    :math:`s` and :math:`h = s^2 / (s^2 + 1)`,
 
-    .. math:: W_{ij} = \frac{\sum_f V_{if} h_f V_{jf}}{1 - \sum_f h_f V_{jf}^2} \quad (i \ne j) .
+    .. math:: W_{ij} = \sqrt{\frac{d_j}{d_i}} \,
+        \frac{\sum_f V_{if} h_f V_{jf}}{1 - \sum_f h_f V_{jf}^2} \quad (i \ne j) .
 
-    With all directions this is the dense form.
+    With all directions these are the weights of the closed form.
 
-    >>> likes = sparse.csr_array([[1.0, 0.0]])
-    >>> form = low_rank_form(likes, np.array([[1.0], [1.0]]), 1.0, 1.0, 2, 0)
+    Parameters
+    ----------
+    text : ndarray of float64, shape (n_items, n_features)
+        :math:`E`.
+    dropout : float
+        :math:`p`.
+    n_factors : int
+        How many directions.
+    random_state : int
+        Seed of the randomised decomposition.
+
+    Examples
+    --------
+    >>> solve = LowRankSolver(np.array([[1.0], [1.0]]), 0.0, 2, 0)
+    >>> form = solve(sparse.csr_array([[1.0, 0.0]]), 1.0, 1.0)
     >>> (form.left @ form.right.T - np.diag(form.own)).round(2).tolist()
     [[0.0, 0.33], [0.5, 0.0]]
     """
-    texts = sparse.csr_array(np.sqrt(text_weight * l2) * text.T)
-    both = sparse.vstack([likes, texts], format="csr") if text_weight else likes
-    rank = min(n_factors, *both.shape)
-    _, sizes, axes = randomized_svd(both, rank, n_iter=4, random_state=random_state)
-    held = sizes**2 / (sizes**2 + l2)
-    left = axes.T * np.sqrt(held)
-    right = left / (1.0 - np.square(left).sum(axis=1, keepdims=True))
-    return LowRankForm(left, right, np.vecdot(left, right))
+
+    dtype = "float64"
+
+    def __init__(self, text: Doubles, dropout: float, n_factors: int, random_state: int) -> None:
+        self._text = text
+        self._dropout = dropout
+        self._n_factors = n_factors
+        self._random_state = random_state
+
+    def __call__(self, likes: sparse.csr_array, l2: float, text_weight: float) -> LowRankForm:
+        """Return the form for likes, penalty and text weight."""
+        texts = sparse.csr_array(np.sqrt(text_weight * l2) * self._text.T)
+        both = sparse.vstack([likes, texts], format="csr") if text_weight else likes
+        times = np.asarray(likes.sum(axis=0)).ravel()
+        # In units of the smallest, so that no row of `left` is longer than a row of V.
+        penalties = 1.0 + self._dropout / (1.0 - self._dropout) * times / l2
+        root = np.sqrt(penalties)
+        scaled = sparse.csr_array(both @ sparse.diags_array(1.0 / root))
+        rank = min(self._n_factors, *both.shape)
+        _, sizes, axes = randomized_svd(scaled, rank, n_iter=4, random_state=self._random_state)
+        left = axes.T * np.sqrt(sizes**2 / (sizes**2 + l2))
+        right = left / (1.0 - np.square(left).sum(axis=1, keepdims=True))
+        left, right = left / root[:, None], right * root[:, None]
+        return LowRankForm(left, right, np.vecdot(left, right))
 
 
-@dataclass(frozen=True)
-class ColdRule:
-    r"""How an item that nobody likes gets its column of weights.
+def closeness(rows: Floats, others: Floats) -> Floats:
+    r"""Return how close texts are: 0 at a right angle, 1 where they are equal, bent in between.
 
-    Parameters
-    ----------
-    kind : {"gram", "ridge", "kernel", "smoothing", "neighbours"}
-        ``"gram"`` leaves the column of the closed form. ``"ridge"`` is a ridge regression of the
-        columns of the liked items on their texts. ``"kernel"`` is one with the kernel
-        :math:`e^{\gamma (\cos - 1)}`, which may bend, of columns that count the item itself as 1;
-        for the dense form only. ``"smoothing"`` is the mean of the columns of the
-        liked items whose texts are nearest, each with its cosine as the weight; ``"neighbours"``
-        are these cosines themselves, as in `TextKNNRecommender`.
-    setting : float, default 0.0
-        The penalty of the ridge regression, or :math:`\gamma`, above 0; or the number of nearest
-        items.
+    .. math:: K(E_i, E_j) = \frac{e^{\gamma E_i \cdot E_j} - 1}{e^{\gamma} - 1}, \qquad \gamma = 2
 
-    Raises
-    ------
-    ValueError
-        If there is no such kind, or the setting does not fit it.
+    It rises faster where texts are close, so that a few near ones say more than many far ones; and
+    it is positive semidefinite, as a power series of the cosine without negative terms.
 
-    Notes
-    -----
-    Chapter 13, "Cold start".
-
-    Examples
-    --------
-    >>> ColdRule("ridge", 3.0)
-    ColdRule(kind='ridge', setting=3.0)
+    >>> rows = np.array([[1.0, 0.0], [0.6, 0.8]])
+    >>> closeness(rows, rows).round(2).tolist()
+    [[1.0, 0.36], [0.36, 1.0]]
     """
-
-    kind: str
-    setting: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind must be one of {shown(_KINDS)}, got {self.kind!r}")
-        if self.kind in ("ridge", "kernel"):
-            check_positive(self.setting, "setting")
-        elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
-            raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
-
-
-def with_cold(
-    form: DenseForm | LowRankForm,
-    rule: ColdRule,
-    text: Doubles,
-    cold: NDArray[np.bool_],
-    warm: NDArray[np.bool_],
-) -> DenseForm | LowRankForm:
-    """Return the form with the columns of the cold items made by a rule.
-
-    Parameters
-    ----------
-    form : DenseForm or LowRankForm
-        Fitted on the warm items.
-    rule : ColdRule
-        What to do.
-    text : ndarray of float64, shape (n_items, n_features)
-        Vectors of length one or zero.
-    cold, warm : ndarray of bool, shape (n_items,)
-        For which items, from which items. Cold items without a vector keep their columns.
-
-    Returns
-    -------
-    DenseForm or LowRankForm
-        A new form, or the same where nothing is to be done.
-    """
-    has_text = text.any(axis=1)
-    cold, warm = cold & has_text, warm & has_text
-    if rule.kind == "gram" or not cold.any() or not warm.any():
-        return form
-    if rule.kind == "ridge":
-        return form.replaced(cold, _ridge(form.columns(), text, cold, warm, rule.setting))
-    if rule.kind == "kernel":
-        return form.replaced(cold, _kernel(form.columns(), text, cold, warm, rule.setting))
-    near = text_neighbours(text, warm, int(rule.setting))[np.flatnonzero(cold)]
-    if rule.kind == "neighbours":
-        return form.replaced(cold, near.toarray())
-    total = near.sum(axis=1)
-    shares = sparse.diags_array(np.divide(1.0, total, out=np.zeros_like(total), where=total > 0))
-    return form.replaced(cold, np.asarray(shares @ near @ form.columns()))
-
-
-def _ridge(
-    columns: Floats, text: Doubles, cold: NDArray[np.bool_], warm: NDArray[np.bool_], penalty: float
-) -> Floats:
-    rows = text[warm]
-    inner = rows.T @ rows + penalty * np.eye(rows.shape[1])
-    # (E'E + r)^-1 E' first: then the long table of columns is multiplied only once.
-    to_cold = text[cold] @ np.linalg.solve(inner, rows.T)
-    return to_cold @ columns[warm]
-
-
-def _kernel(
-    columns: Floats, text: Doubles, cold: NDArray[np.bool_], warm: NDArray[np.bool_], gamma: float
-) -> Floats:
-    known = text[warm]
-    inner = np.exp(gamma * (known @ known.T - 1.0))
-    inner[np.diag_indices(len(inner))] += _KERNEL_PENALTY
-    outer = np.exp(gamma * (known @ text[cold].T - 1.0))
-    shares = cho_solve(cho_factor(inner, lower=True, overwrite_a=True), outer, overwrite_b=True).T
-    out = shares @ columns[warm]
-    out[:, warm] += shares
+    out = rows @ others.T
+    out *= _BEND
+    np.expm1(out, out=out)
+    out /= np.expm1(_BEND)
     return out
 
 

@@ -31,6 +31,9 @@ class ItemKNNRecommender(LinearRecommender):
     .. math:: s_{ij} = \frac{n_{ij}}{\sqrt{n_i n_j} + h}, \qquad
         \mathrm{score}(u, i) = \sum_{j \in N(i),\; x_{uj} = 1} s_{ij} .
 
+    With ``neighbors_of="liked"`` the sum goes over the liked j with :math:`i \in N(j)` instead:
+    every liked item speaks for its own neighbours.
+
     Parameters
     ----------
     n_neighbors : int, default 100
@@ -38,6 +41,9 @@ class ItemKNNRecommender(LinearRecommender):
         user likes together are no neighbours.
     shrinkage : float, default 10.0
         :math:`h`, in users: pulls similarities that rest on few users towards 0.
+    neighbors_of : {"scored", "liked"}, default "scored"
+        Whose neighbours are kept: those of the item that is scored, or those of each liked item.
+        With all neighbours the two are the same.
     event_weights : mapping of str to float, optional
         Weights of the event kinds, see `event_strength`.
     neutral_rating : float, default 3.0
@@ -57,10 +63,10 @@ class ItemKNNRecommender(LinearRecommender):
 
     Notes
     -----
-    Sarwar et al. (2001), "Item-based collaborative filtering recommendation algorithms",
-    doi:10.1145/371920.372071, with likes in place of ratings. Other programs keep the neighbours of
-    the liked item instead of those of the item that is scored; with all neighbours the two are the
-    same. Chapter 12, "Measuring recommendations".
+    ``"scored"`` is Sarwar et al. (2001), "Item-based collaborative filtering recommendation
+    algorithms", doi:10.1145/371920.372071, with likes in place of ratings; ``"liked"`` is Deshpande
+    and Karypis (2004), "Item-based top-N recommendation algorithms", doi:10.1145/963770.963776,
+    which the packages `implicit` and RecPack follow. Chapter 12, "Measuring recommendations".
 
     Examples
     --------
@@ -78,12 +84,14 @@ class ItemKNNRecommender(LinearRecommender):
         n_neighbors: int = 100,
         *,
         shrinkage: float = 10.0,
+        neighbors_of: str = "scored",
         event_weights: Mapping[str, float] | None = None,
         neutral_rating: float = 3.0,
         fallback: Recommender | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
+        self.neighbors_of = neighbors_of
         self.event_weights = event_weights
         self.neutral_rating = neutral_rating
         self.fallback = fallback
@@ -91,12 +99,14 @@ class ItemKNNRecommender(LinearRecommender):
     def _check_parameters(self) -> None:
         check_count(self.n_neighbors, "n_neighbors")
         check_positive(self.shrinkage, "shrinkage", zero=True)
+        if self.neighbors_of not in ("scored", "liked"):
+            raise ValueError(f"neighbors_of must be 'scored' or 'liked', got {self.neighbors_of!r}")
 
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
         table = likes.T.tocsr()
         everyone = np.arange(table.shape[0])
         near = _cosine_neighbours(table, table, everyone, self.n_neighbors, self.shrinkage)
-        self.weights_ = near.T.tocsr()
+        self.weights_ = near.T.tocsr() if self.neighbors_of == "scored" else near
 
 
 class UserKNNRecommender(BehaviourRecommender):
@@ -254,9 +264,12 @@ class TextKNNRecommender(LinearRecommender):
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
         vectors = aligned_vectors(item_vectors, self.item_ids_)
         self.has_vector_ = vectors.any(axis=1)
-        liked = likes.sum(axis=0) > 0
-        near = text_neighbours(vectors, liked, self.n_neighbors)
-        self.weights_ = near.T.tocsr()
+        known = np.flatnonzero(likes.sum(axis=0) > 0)
+        near = text_neighbours(vectors, vectors[known], self.n_neighbors, known)
+        all_rows = sparse.csr_array(
+            (near.data, known[near.indices], near.indptr), 2 * (len(vectors),)
+        )
+        self.weights_ = all_rows.T.tocsr()
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
         n_usable = self.likes_ @ self.has_vector_.astype(np.float64)
@@ -269,25 +282,38 @@ class TextKNNRecommender(LinearRecommender):
 
 
 def text_neighbours(
-    vectors: Doubles, allowed: NDArray[np.bool_], n_neighbors: int
+    vectors: Floats, known: Floats, n_neighbors: int, known_at: Positions | None = None
 ) -> sparse.csr_array:
-    """Return the positive cosines of each item to the allowed items nearest to it.
+    """Return the positive cosines of some items to the known items nearest to them.
 
+    Parameters
+    ----------
+    vectors, known : ndarray of float32 or float64, shape (n, n_features), (n_known, n_features)
+        Vectors of length one or zero.
+    n_neighbors : int
+        How many known items to keep of each; of equally near ones the first.
+    known_at : ndarray of int, shape (n_known,), optional
+        Which of `vectors` the known items are; no item is its own neighbour.
+
+    Returns
+    -------
+    csr_array of float64, shape (n, n_known)
+        In multiples of :math:`2^{-30}`.
+
+    Examples
+    --------
     >>> vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
-    >>> text_neighbours(vectors, np.array([True, True, False]), 1).toarray().round(2).tolist()
-    [[0.0, 0.8, 0.0], [0.8, 0.0, 0.0], [0.0, 0.6, 0.0]]
+    >>> text_neighbours(vectors, vectors[:2], 1, np.arange(2)).toarray().round(2).tolist()
+    [[0.0, 0.8], [0.8, 0.0], [0.0, 0.6]]
     """
-
-    def cosines(here: slice) -> Doubles:
-        rows = vectors[here] @ vectors.T
-        rows[:, ~allowed] = 0.0
-        return rows
-
-    return nearest_rows(cosines, np.arange(len(vectors)), len(vectors), n_neighbors)
+    own = np.full(len(vectors), -1)
+    if known_at is not None:
+        own[known_at] = np.arange(len(known))
+    return nearest_rows(lambda here: vectors[here] @ known.T, own, len(known), n_neighbors)
 
 
 def nearest_rows(
-    similarity: Callable[[slice], Doubles], own: Positions, n: int, n_neighbors: int
+    similarity: Callable[[slice], Floats], own: Positions, n: int, n_neighbors: int
 ) -> sparse.csr_array:
     """Keep the largest positive similarities of each row, itself left out.
 
@@ -314,7 +340,7 @@ def nearest_rows(
     >>> nearest_rows(lambda here: table[here].copy(), np.arange(3), 3, 1).toarray().tolist()
     [[0.0, 0.0, 2.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]
     """
-    size = max(1, _CELLS_AT_ONCE // n)
+    size = max(1, _CELLS_AT_ONCE // max(n, 1))
     parts = [sparse.csr_array((0, n))]
     for start in range(0, len(own), size):
         here = slice(start, start + size)
@@ -324,7 +350,7 @@ def nearest_rows(
         values[values <= 0] = -np.inf
         rows, columns, scores, _ = best_cells(values, n_neighbors)
         parts.append(sparse.csr_array((scores, (rows, columns)), shape=values.shape))
-    near = sparse.vstack(parts, format="csr")
+    near = sparse.csr_array(sparse.vstack(parts, format="csr"), dtype=np.float64)
     near.sort_indices()
     return near
 

@@ -11,38 +11,27 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import (
-    SchemaError,
-    as_moment,
-    canonical_ids,
-    check_frame,
-    check_same_ids,
-    shown,
-)
-from recsys_interest.decayed_sums import DecayedSums, decay, microseconds, moments
-from recsys_interest.means import threads, weighted_means
+from recsys_interest.checks import SchemaError, as_moment, check_frame, check_same_ids, shown
+from recsys_interest.decayed_sums import DecayedSums, moments
+from recsys_interest.means import threads
+from recsys_interest.profile_sums import ProfileSums, extended, sums_of, used_columns
 from recsys_interest.schema import validate_events
 from recsys_interest.vectors import check_vectors
 from recsys_interest.weighing import Weighing
 
 __all__ = ["InterestProfiler"]
 
-_USED = ("user_id", "item_id", "event", "timestamp", "value")
 _STATE = {
     "users": ("user_id", "n_events", "last_event"),
     "pairs": ("user_id", "item_id", "newest", "mass"),
     "settings": ("setting", "value"),
 }
 
-Floats = NDArray[np.float64]
 
-
-class InterestProfiler(BaseEstimator):
+class InterestProfiler(ProfileSums, BaseEstimator):
     r"""One interest vector per user, from events and item vectors.
 
     .. math:: F_u = \frac{\sum_{e \in u} w_e \, E_{i(e)}}{\sum_{e \in u} w_e}, \qquad
@@ -164,7 +153,7 @@ class InterestProfiler(BaseEstimator):
         """
         weighing = self._checked()
         vectors = check_vectors(item_vectors, "item_vectors")
-        self._start(vectors, [_sums_of(events, vectors, weighing)], weighing)
+        self._start(vectors, [sums_of(events, vectors, weighing)], weighing)
         return self
 
     def partial_fit(self, events: pd.DataFrame, item_vectors: pd.DataFrame | None = None) -> Self:
@@ -200,8 +189,8 @@ class InterestProfiler(BaseEstimator):
         weighing.check_same(self._weighing.settings(), "the events so far were summed")
         vectors = self.item_vectors_
         if item_vectors is not None:
-            vectors = _extended(vectors, check_vectors(item_vectors, "item_vectors"))
-        new = _sums_of(events, vectors, weighing)
+            vectors = extended(vectors, check_vectors(item_vectors, "item_vectors"))
+        new = sums_of(events, vectors, weighing)
         kinds = (new.users.to_series(), self._parts[0].users.to_series())
         check_same_ids(*kinds, "events.user_id", "the earlier one")
         parts = [*self._parts, new]
@@ -226,7 +215,7 @@ class InterestProfiler(BaseEstimator):
             As `profiles_`, one row for every user of these events.
         """
         check_is_fitted(self)
-        return self._profiled(_sums_of(events, self.item_vectors_, self._weighing))[0]
+        return self._profiled(sums_of(events, self.item_vectors_, self._weighing))[0]
 
     def lookup(self, user_ids: Iterable[Any]) -> pd.DataFrame:
         """Return the profiles of some users without computing those of all.
@@ -283,7 +272,7 @@ class InterestProfiler(BaseEstimator):
         check_is_fitted(self)
         ids = None if user_ids is None else self._asked(user_ids)
         if events is not None:
-            log = validate_events(_used(events))
+            log = validate_events(used_columns(events))
             return self._event_shares(log if ids is None else log[log["user_id"].isin(ids)])
         sums = self._whole() if ids is None else self._some(ids)
         used, weight, total, _ = self._weights(sums)
@@ -297,6 +286,25 @@ class InterestProfiler(BaseEstimator):
             "share": share[order],
         }
         return pd.DataFrame(table)
+
+    def forget(self, user_ids: Iterable[Any]) -> Self:
+        """Remove everything that is known of some users, as if their events had never come.
+
+        Parameters
+        ----------
+        user_ids : iterable
+            Whom to forget; who never occurred is no error.
+
+        Returns
+        -------
+        InterestProfiler
+            This object. Events of these users that are given again later count again;
+            `DurableStream` refuses them.
+        """
+        check_is_fitted(self)
+        ids = self._asked(user_ids)
+        self._start(self.item_vectors_, [self._whole().without(ids)], self._weighing)
+        return self
 
     def get_state(self) -> dict[str, pd.DataFrame]:
         """Return everything that was learned as tables, to be written to files.
@@ -378,112 +386,3 @@ class InterestProfiler(BaseEstimator):
             self.weigh_events,
             self.idf,
         )
-
-    def _start(self, vectors: pd.DataFrame, parts: list[DecayedSums], weighing: Weighing) -> None:
-        # Parameters that are set later act at the next fit, not on results not yet asked for.
-        self.item_vectors_, self._parts, self._weighing = vectors, parts, weighing
-        self._now = self.reference_time
-        self._cache: tuple[pd.DataFrame, pd.DataFrame] | None = None
-
-    def _results(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        check_is_fitted(self)
-        if self._cache is None:
-            self._cache = self._profiled(self._whole())
-        return self._cache
-
-    def _whole(self) -> DecayedSums:
-        self._parts = [DecayedSums.merged(self._parts, self._weighing.half_life)]
-        return self._parts[0]
-
-    def _some(self, ids: pd.Index) -> DecayedSums:
-        return DecayedSums.merged([part.of(ids) for part in self._parts], self._weighing.half_life)
-
-    def _asked(self, user_ids: Iterable[Any]) -> pd.Index:
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        asked = list(user_ids)
-        if not asked:
-            return self._parts[0].users[:0]
-        return pd.Index(canonical_ids(pd.Series(asked), "user_ids"))
-
-    def _weights(self, sums: DecayedSums) -> tuple[NDArray[Any], ...]:
-        """Return which pairs count, their weights, and each user's sum and newest moment.
-
-        Weights are counted from each user's newest pair: after a long silence all of them would
-        underflow to 0, though their ratios, and so the profile, are well defined.
-        """
-        idf = self._rarity(sums.items)
-        counts = self._has_vector(sums.items) & (idf > 0)
-        used = np.flatnonzero(counts[sums.item])
-        user, newest = sums.user[used], sums.newest[used]
-        weight = sums.mass[used] * idf[sums.item[used]]
-        anchor = np.full(len(sums.users), np.iinfo(np.int64).min)
-        if len(user):
-            first = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
-            anchor[user[first]] = np.maximum.reduceat(newest, first)
-        if self._weighing.half_life is not None:
-            weight *= decay(anchor[user] - newest, self._weighing.half_life)
-        total = np.bincount(user, weight, minlength=len(sums.users))
-        return used, weight, total, anchor
-
-    def _profiled(self, sums: DecayedSums) -> tuple[pd.DataFrame, pd.DataFrame]:
-        used, weight, total, anchor = self._weights(sums)
-        user = sums.user[used]
-        column = self.item_vectors_.index.get_indexer(sums.items)[sums.item[used]]
-        ends = np.append(0, np.cumsum(np.bincount(user, minlength=len(sums.users))))
-        shape = (len(sums.users), len(self.item_vectors_))
-        shares = sparse.csr_array((weight / total[user], column, ends), shape=shape)
-        means = weighted_means(shares, self.item_vectors_.to_numpy(), self.n_jobs)
-        known = total > 0
-        silence = np.where(known, self._reference(sums) - anchor, 0)
-        about = {
-            "n_events": sums.n_events,
-            "last_event": moments(sums.last),
-            "weight": total * decay(silence, self._weighing.half_life),
-            "has_profile": known,
-        }
-        ids = pd.Index(sums.users, name="user_id")
-        profiles = pd.DataFrame(means, index=ids, columns=self.item_vectors_.columns, copy=False)
-        return profiles, pd.DataFrame(about, index=ids)
-
-    def _event_shares(self, log: pd.DataFrame) -> pd.DataFrame:
-        items = pd.Index(log["item_id"])
-        worth = self._weighing.strength(log) * self._rarity(items) * self._has_vector(items)
-        return self._weighing.event_shares(log, worth)
-
-    def _reference(self, sums: DecayedSums) -> int:
-        if self._now is None:
-            return int(sums.last.max(initial=0))
-        return int(microseconds(pd.Series([as_moment(self._now, "reference_time")]))[0])
-
-    def _has_vector(self, items: pd.Index) -> NDArray[np.bool_]:
-        # The last entry answers for items that are not there, whose place is −1.
-        filled = np.append(self.item_vectors_.to_numpy().any(axis=1), False)
-        return filled[self.item_vectors_.index.get_indexer(items)]
-
-    def _rarity(self, items: pd.Index) -> Floats:
-        return self._weighing.rarity(items, self._whole)
-
-
-def _used(events: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what no weight depends on, so that it need not be checked."""
-    if not isinstance(events, pd.DataFrame):
-        return events  # validate_events says what is wrong
-    return events[[column for column in events.columns if column in _USED]]
-
-
-def _sums_of(events: pd.DataFrame, vectors: pd.DataFrame, weighing: Weighing) -> DecayedSums:
-    log = validate_events(_used(events))
-    ids = vectors.index.to_series()
-    check_same_ids(log["item_id"], ids, "events.item_id", "item_vectors.index")
-    return DecayedSums.from_events(log, weighing.strength(log), weighing.half_life)
-
-
-def _extended(known: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    check_same_ids(more.index.to_series(), known.index.to_series(), "item_vectors", "earlier ones")
-    if more.columns.tolist() != known.columns.tolist():
-        raise ValueError(
-            f"item_vectors has {more.shape[1]} columns {shown(more.columns)}, the earlier ones "
-            f"{known.shape[1]}: {shown(known.columns)}; encode all items with one model"
-        )
-    return pd.concat([known.drop(index=more.index, errors="ignore"), more]).sort_index()

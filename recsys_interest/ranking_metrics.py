@@ -6,29 +6,20 @@ Chapter: 12 (measuring recommendations).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from recsys_interest.checks import (
-    SchemaError,
-    canonical_ids,
-    check_count,
-    check_frame,
-    check_same_ids,
-    shown,
-)
+from recsys_interest.checks import canonical_ids, check_count, check_frame, check_same_ids, shown
+from recsys_interest.list_metrics import per_list_metrics
 from recsys_interest.log_statistics import gini
+from recsys_interest.ranked_lists import check_k, checked_lists, checked_relevant
+from recsys_interest.resampling import Seed, mean_intervals
 
 __all__ = ["evaluate_recommendations", "per_user_metrics"]
 
 Floats = NDArray[np.float64]
-
-#: Whole numbers up to here are exact as float64.
-_MOST = 2**53
 
 
 def evaluate_recommendations(
@@ -37,15 +28,20 @@ def evaluate_recommendations(
     *,
     k: int = 10,
     catalogue: pd.DataFrame | Iterable[object] | int | None = None,
+    events: pd.DataFrame | None = None,
+    item_vectors: pd.DataFrame | None = None,
     n_boot: int = 1000,
-    random_state: int | np.random.RandomState | None = 0,
+    random_state: Seed = 0,
 ) -> pd.DataFrame:
     r"""Measure lists against what the users turned out to like.
 
     The first six metrics are means over the users with at least one relevant item of the values of
     `per_user_metrics`, which states their formulae; a user without a list counts as 0. Their
-    interval is the 95 % percentile bootstrap over those users. The last two are about the lists as
-    a whole, over every list given, and have no interval. With :math:`x_1 \le \dots \le x_m` the
+    interval is the 95 % percentile bootstrap over those users. ``novelty``, ``popularity`` and
+    ``intra_list_distance`` are means of the values of `per_list_metrics` over the users who have a
+    list (of two items, for the distance), because an empty list is neither novel nor well known;
+    they are there if `events` or `item_vectors` are given. The last two are about the lists as a
+    whole, over every list given, and have no interval. With :math:`x_1 \le \dots \le x_m` the
     number of top-k lists each of the :math:`m` items of the catalogue is in,
 
     .. math:: \mathrm{coverage@}k = \frac{|\{i : x_i > 0\}|}{m}, \qquad
@@ -67,6 +63,10 @@ def evaluate_recommendations(
     catalogue : DataFrame with `item_id`, iterable of ids or int, optional
         All items that could have been recommended, or how many there are. Without it coverage and
         Gini are NaN.
+    events : DataFrame, optional
+        The log that was learned from: it says how well known an item was.
+    item_vectors : DataFrame of shape (n_vectors, n_dimensions), optional
+        Indexed by item id: they say how far apart two items are.
     n_boot : int, default 1000
         Number of bootstrap samples; 0 leaves the intervals NaN.
     random_state : int, RandomState or None, default 0
@@ -75,7 +75,8 @@ def evaluate_recommendations(
     Returns
     -------
     DataFrame
-        Index `metric` (``precision@10`` …), columns `mean`, `ci_low`, `ci_high` and `n_users`.
+        Index `metric` (``precision@10`` …), columns `mean`, `ci_low`, `ci_high` and `n_users`, the
+        number of users that the mean is over.
 
     Raises
     ------
@@ -99,20 +100,27 @@ def evaluate_recommendations(
     {'precision@2': 0.25, 'recall@2': 0.25, 'ndcg@2': 0.193, 'mrr@2': 0.25, 'map@2': 0.125,
      'hit_rate@2': 0.5, 'coverage@2': 0.5, 'gini@2': 0.5}
     """
-    k = _check_k(k)
-    per_user = per_user_metrics(recommendations, relevant, k)
-    values = per_user.to_numpy()
-    low, high = _bootstrap(values, check_count(n_boot, "n_boot", 0), random_state)
-    table = {"mean": values.mean(axis=0), "ci_low": low, "ci_high": high, "n_users": len(values)}
-    over_users = pd.DataFrame(table, index=per_user.columns)
-    top = _checked_lists(recommendations)
+    k, n_boot = check_k(k), check_count(n_boot, "n_boot", 0)
+    parts = [_over_users(per_user_metrics(recommendations, relevant, k), n_boot, random_state)]
+    if events is not None or item_vectors is not None:
+        per_list = per_list_metrics(recommendations, k, events=events, item_vectors=item_vectors)
+        parts += [_over_users(per_list[[c]].dropna(), n_boot, random_state) for c in per_list]
+    top = checked_lists(recommendations)
     top = top[top["rank"] <= k]
     coverage, gini = _exposure(top["item_id"], catalogue)
     whole = {"mean": [coverage, gini], "ci_low": np.nan, "ci_high": np.nan}
     over_items = pd.DataFrame(
         {**whole, "n_users": top["user_id"].nunique()}, index=[f"coverage@{k}", f"gini@{k}"]
     )
-    return pd.concat([over_users, over_items]).rename_axis("metric")
+    return pd.concat([*parts, over_items]).rename_axis("metric")
+
+
+def _over_users(per_user: pd.DataFrame, n_boot: int, random_state: Seed) -> pd.DataFrame:
+    values = per_user.to_numpy()
+    low, high = mean_intervals(values, n_boot, random_state)
+    mean = values.mean(axis=0) if len(values) else np.nan
+    table = {"mean": mean, "ci_low": low, "ci_high": high, "n_users": len(values)}
+    return pd.DataFrame(table, index=per_user.columns)
 
 
 def per_user_metrics(
@@ -173,8 +181,8 @@ def per_user_metrics(
     1                0.5    0.5
     2                0.0    0.0
     """
-    k = _check_k(k)
-    lists, liked = _checked_lists(recommendations), _checked_relevant(relevant)
+    k = check_k(k)
+    lists, liked = checked_lists(recommendations), checked_relevant(relevant)
     for column in ("user_id", "item_id"):
         left, right = f"recommendations.{column}", f"relevant.{column}"
         check_same_ids(lists[column], liked[column], left, right)
@@ -208,75 +216,6 @@ def _from_hits(
         "map": total(nth / rank) / reachable,
         "hit_rate": (n_hits > 0).astype(np.float64),
     }
-
-
-def _checked_lists(recommendations: pd.DataFrame) -> pd.DataFrame:
-    name = "recommendations"
-    lists = check_frame(recommendations, name, ("user_id", "item_id", "rank"))
-    out = pd.DataFrame({c: canonical_ids(lists[c], f"{name}.{c}") for c in ("user_id", "item_id")})
-    out["rank"] = _checked_ranks(lists["rank"])
-    out = out.reset_index(drop=True)  # an index may have the name of a column
-    for column in ("item_id", "rank"):
-        twice = out.duplicated(["user_id", column])
-        if twice.any():
-            pairs = out.loc[twice, ["user_id", column]].itertuples(index=False, name=None)
-            raise SchemaError(
-                f"{name} has a user with the same {column} twice, (user_id, {column}): "
-                f"{shown(pairs)}; a list has each item and each rank once"
-            )
-    return out
-
-
-def _checked_ranks(ranks: pd.Series) -> NDArray[np.int64]:
-    name = "recommendations.rank"
-    if ranks.isna().any():
-        raise SchemaError(
-            f"{name} is missing in {int(ranks.isna().sum())} row(s), the first at index "
-            f"{shown(ranks.index[ranks.isna()][:1])}; drop those rows, or number them from 1 on"
-        )
-    if not pd.api.types.is_any_real_numeric_dtype(ranks.dtype):
-        odd = [r for r in ranks if isinstance(r, bool) or not isinstance(r, Real)]
-    else:
-        values = ranks.to_numpy(dtype=float)
-        odd = ranks[(values < 1) | (values > _MOST) | (values != np.round(values))].tolist()
-    if odd:
-        raise SchemaError(
-            f"{name} must be whole numbers from 1 on, it holds {shown(odd)}; number each list "
-            f"from the best: .groupby('user_id').cumcount() + 1"
-        )
-    if ranks.dtype == object or isinstance(ranks.dtype, pd.CategoricalDtype):
-        return _checked_ranks(ranks.astype(float))
-    return ranks.to_numpy(dtype=np.int64)
-
-
-def _check_k(k: object) -> int:
-    number = check_count(k, "k")
-    if number > _MOST:
-        raise ValueError("k must be at most 2**53; no list is longer than its catalogue")
-    return number
-
-
-def _checked_relevant(relevant: pd.DataFrame) -> pd.DataFrame:
-    table = check_frame(relevant, "relevant", ("user_id", "item_id"))
-    if table.empty:
-        raise ValueError("relevant has no rows; without a relevant item nothing can be measured")
-    ids = {c: canonical_ids(table[c], f"relevant.{c}") for c in ("user_id", "item_id")}
-    return pd.DataFrame(ids).drop_duplicates(ignore_index=True)
-
-
-def _bootstrap(
-    values: Floats, n_boot: int, random_state: int | np.random.RandomState | None
-) -> tuple[Floats, Floats]:
-    n, width = values.shape
-    if n_boot == 0:
-        return np.full(width, np.nan), np.full(width, np.nan)
-    rng = check_random_state(random_state)
-    means = np.empty((n_boot, width))
-    for b in range(n_boot):
-        times_drawn = np.bincount(rng.randint(n, size=n), minlength=n)
-        means[b] = times_drawn @ values / n
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return low, high
 
 
 def _exposure(

@@ -15,16 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_positive
-from recsys_interest.likes import Doubles, cooccurrence, on_grid
-from recsys_interest.linear_forms import (
-    ColdRule,
-    DenseForm,
-    LowRankForm,
-    centred,
-    dense_form,
-    low_rank_form,
-    with_cold,
-)
+from recsys_interest.cold_rules import ColdRule, with_cold
+from recsys_interest.likes import on_grid
+from recsys_interest.linear_forms import DenseSolver, LowRankSolver, centred
 from recsys_interest.recommender import Floats, Positions, Recommender, best_cells
 from recsys_interest.validation import COLD_RULES, Search
 from recsys_interest.vectors import check_vectors, unit_rows
@@ -33,25 +26,25 @@ __all__ = ["TextInformedRecommender"]
 
 logger = logging.getLogger(__name__)
 
-_START_L2 = 200.0
-
 
 class TextInformedRecommender(BehaviourRecommender):
     r"""EASE whose table of co-occurrences is completed by how similar the texts of the items are.
 
-    With the likes :math:`X` and the centred unit vectors of the texts :math:`E`, the weights are
-    those of `EaseRecommender` for the users and, as if they were more users, the features of the
-    texts:
+    With the likes :math:`X`, :math:`G = X^\top X`, and the closeness :math:`K` of the texts, an
+    increasing function of the cosine of their centred vectors (`closeness`), the weights are those
+    of `EaseRecommender` as if the texts were more users who like items of similar text together:
 
-    .. math:: P = (X^\top X + \tau \lambda \, E E^\top + \lambda I)^{-1}, \qquad
+    .. math:: P = \left(G + \frac{p}{1 - p} \operatorname{diag}(G) + \tau \lambda K + \lambda I
+        \right)^{-1}, \qquad
         W_{ij} = -P_{ij} / P_{jj} \; (i \ne j), \qquad \mathrm{score} = X W .
 
-    At :math:`\tau = 0` this is EASE. What is not given is chosen on likes that are held out inside
-    `fit`: :math:`\lambda`, then :math:`\tau`, zero unless NDCG@10 gains more than its standard
-    error, then :math:`\lambda` once more; at last, by hiding all likes of some items, the rule that
-    gives an item nobody likes its column of :math:`W` (`ColdRule`): the closed form itself, a ridge
-    regression of columns on texts, straight or bent, the mean column of the nearest texts, or
-    their cosines.
+    At :math:`\tau = 0` and :math:`p = 0` this is EASE; :math:`p` is the share of the likes that is
+    left out at random, over and over, while the weights are learned. What is not given is chosen on
+    likes that are held out inside `fit`: :math:`\lambda`, then :math:`\tau`, zero unless NDCG@10
+    gains more than its standard error, then :math:`\lambda` once more; at last, by hiding all likes
+    of some items, the rule that gives an item nobody likes its column of :math:`W` (`ColdRule`):
+    the closed form itself, a ridge regression of columns on texts, straight or bent, the mean
+    column of the nearest texts, or their cosines.
 
     Parameters
     ----------
@@ -59,12 +52,14 @@ class TextInformedRecommender(BehaviourRecommender):
         The penalty :math:`\lambda`, above 0; in the unit of a number of users.
     text_weight : float, optional
         :math:`\tau`, at least 0; how much the texts weigh against the penalty.
+    dropout : float, default 0.25
+        :math:`p`, at least 0 and below 1. More of it holds back the items that many like.
     cold_rule : ColdRule, optional
         How a new item gets its column.
     max_dense_items : int, default 30,000
-        A larger catalogue is solved in its `n_factors` strongest directions instead of exactly, and
-        `form_` and a log message say so. The exact form takes :math:`8 n^2` bytes and time that
-        grows with :math:`n^3`.
+        A larger catalogue is solved in its `n_factors` strongest directions instead of exactly,
+        with the cosines themselves as the closeness, and `form_` and a log message say so. The
+        exact form takes :math:`8 n^2` bytes and time that grows with :math:`n^3`.
     n_factors : int, default 512
         Directions of the low-rank form.
     event_weights : mapping of str to float, optional
@@ -85,7 +80,7 @@ class TextInformedRecommender(BehaviourRecommender):
         As given or chosen.
     validation_ : DataFrame
         What was tried: `stage` (``warm`` or ``cold``), `l2`, `text_weight`, `rule`, `setting`,
-        `ndcg` and `n_users`. Empty where everything was given.
+        `own`, `ndcg` and `n_users`. Empty where everything was given.
     form_ : {"dense", "low-rank"}
         How the model was solved.
     model_ : DenseForm or LowRankForm
@@ -93,7 +88,7 @@ class TextInformedRecommender(BehaviourRecommender):
     mean_ : ndarray of float64, shape (n_features,)
         The mean of the unit vectors, which was taken off.
     text_ : ndarray of float64, shape (n_items, n_features)
-        :math:`E`; zeros for an item without text.
+        The centred vectors of length one; zeros for an item without text.
     likes_ : scipy.sparse.csr_array of float64, shape (n_users, n_items)
         :math:`X`.
     fallback_ : Recommender
@@ -102,9 +97,10 @@ class TextInformedRecommender(BehaviourRecommender):
     Notes
     -----
     Jeunen, Van Balen and Goethals (2020), "Closed-form models for collaborative filtering with
-    side-information", doi:10.1145/3383313.3418480, where the completed form is called CEASE. The
-    centring of the vectors, the rules for new items and the choice of the settings are this
-    project's. Chapter 13, "Cold start".
+    side-information", doi:10.1145/3383313.3418480, where the completed form is called CEASE.
+    Steck (2020), "Autoencoders that don't overfit towards the identity", for the dropout. The
+    centring of the vectors, the bent closeness, the rules for new items and the choice of the
+    settings are this project's. Chapter 13, "Cold start".
 
     Examples
     --------
@@ -117,7 +113,9 @@ class TextInformedRecommender(BehaviourRecommender):
     >>> items = pd.DataFrame({"item_id": ["tent", "rope", "oven", "pan", "new rope"]})
     >>> rows = [[1, 0.5], [1, 0], [0, 1], [0, 1], [1, 0]]
     >>> vectors = pd.DataFrame(rows, index=items["item_id"], dtype="float32")
-    >>> model = TextInformedRecommender(l2=1.0, text_weight=1.0).fit(log, items, vectors)
+    >>> rule = ColdRule("smoothing", 2)
+    >>> model = TextInformedRecommender(l2=1.0, text_weight=1.0, cold_rule=rule)
+    >>> model = model.fit(log, items, vectors)
     >>> model.recommend([9], k=2)["item_id"].tolist()
     ['rope', 'new rope']
     """
@@ -129,6 +127,7 @@ class TextInformedRecommender(BehaviourRecommender):
         l2: float | None = None,
         text_weight: float | None = None,
         *,
+        dropout: float = 0.25,
         cold_rule: ColdRule | None = None,
         max_dense_items: int = 30_000,
         n_factors: int = 512,
@@ -139,6 +138,7 @@ class TextInformedRecommender(BehaviourRecommender):
     ) -> None:
         self.l2 = l2
         self.text_weight = text_weight
+        self.dropout = dropout
         self.cold_rule = cold_rule
         self.max_dense_items = max_dense_items
         self.n_factors = n_factors
@@ -203,6 +203,8 @@ class TextInformedRecommender(BehaviourRecommender):
             check_positive(self.l2, "l2")
         if self.text_weight is not None:
             check_positive(self.text_weight, "text_weight", zero=True)
+        if not check_positive(self.dropout, "dropout", zero=True) < 1:
+            raise ValueError(f"dropout must be below 1, got {self.dropout!r}")
         if self.cold_rule is not None and not isinstance(self.cold_rule, ColdRule):
             raise TypeError(f"cold_rule must be a ColdRule, got {self.cold_rule!r}")
         check_count(self.max_dense_items, "max_dense_items")
@@ -222,55 +224,34 @@ class TextInformedRecommender(BehaviourRecommender):
                 *(len(self.item_ids_), self.max_dense_items, self.n_factors),
             )
         self._choose(likes)
-        solver = self._solver("float64")
-        model = solver(likes, self.l2_, self.text_weight_)
+        model = self._solver("float64", once=True)(likes, self.l2_, self.text_weight_)
         warm = likes.sum(axis=0) > 0
         self.model_ = with_cold(model, self.cold_rule_, self.text_, ~warm, warm).rounded()
 
     def _choose(self, likes: sparse.csr_array) -> None:
         search = Search(likes, self.text_, self._solver("float32"), self.random_state)
         given = self.text_weight
-        start = _START_L2 if self.l2 is None else float(self.l2)
+        start = search.start() if self.l2 is None else float(self.l2)
         first = search.penalty(start, given or 0.0) if self.l2 is None else start
         self.text_weight_ = search.text_weight(first) if given is None else float(given)
         again = self.l2 is None and given is None and self.text_weight_ > 0
         self.l2_ = search.penalty(first, self.text_weight_) if again else first
-        dense_only = () if self.form_ == "dense" else ("kernel", "neighbours")
-        rules = [r for r in COLD_RULES if r.kind not in dense_only]
-        if self.cold_rule is not None and self.cold_rule.kind in dense_only:
+        self.cold_rule_ = self.cold_rule or self._best_rule(search)
+        if self.cold_rule_.needs_likes and self.form_ == "low-rank":
             raise ValueError(
-                f"cold_rule {self.cold_rule.kind!r} needs the dense form, but the catalogue has "
+                f"cold_rule {self.cold_rule_.kind!r} needs the dense form, but the catalogue has "
                 f"{len(self.item_ids_)} items; raise max_dense_items or take 'ridge'"
             )
-        if self.cold_rule is None:
-            self.cold_rule_ = search.cold_rule(self.l2_, self.text_weight_, rules)
-        else:
-            self.cold_rule_ = self.cold_rule
         self.validation_ = search.table()
 
-    def _solver(self, dtype: str) -> _Solver:
-        n_factors = None if self.form_ == "dense" else self.n_factors
-        return _Solver(self.text_, n_factors, dtype, self.random_state)
+    def _best_rule(self, search: Search) -> ColdRule:
+        rules = [r for r in COLD_RULES if self.form_ == "dense" or not r.needs_likes]
+        return search.cold_rule(self.l2_, self.text_weight_, rules)
+
+    def _solver(self, dtype: str, *, once: bool = False) -> DenseSolver | LowRankSolver:
+        if self.form_ == "dense":
+            return DenseSolver(self.text_, self.dropout, dtype, once=once)
+        return LowRankSolver(self.text_, self.dropout, self.n_factors, self.random_state)
 
     def _scores(self, users: Positions) -> Floats:
         return self.model_.scores(self.likes_[users])
-
-
-class _Solver:
-    """Likes, penalty and text weight to a form; the same likes are counted once."""
-
-    def __init__(self, text: Doubles, n_factors: int | None, dtype: str, seed: int) -> None:
-        self._text = text
-        self._n_factors = n_factors
-        self._dtype = dtype
-        self._seed = seed
-        self._likes: sparse.csr_array | None = None
-
-    def __call__(
-        self, likes: sparse.csr_array, l2: float, text_weight: float
-    ) -> DenseForm | LowRankForm:
-        if self._n_factors is not None:
-            return low_rank_form(likes, self._text, l2, text_weight, self._n_factors, self._seed)
-        if likes is not self._likes:
-            self._likes, self._gram = likes, cooccurrence(likes).astype(self._dtype)
-        return dense_form(self._gram, self._text, l2, text_weight)

@@ -6,6 +6,7 @@ Chapter: 12 (measuring recommendations).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recsys_interest.cold_rules import ColdRule, shares_of
 from recsys_interest.likes import Doubles
-from recsys_interest.linear_forms import ColdRule, DenseForm, LowRankForm, with_cold
-from recsys_interest.recommender import best_cells
+from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
+from recsys_interest.recommender import Floats, best_cells
 
 __all__ = ["COLD_RULES", "Search", "held_out_cells", "ndcg_by_user"]
 
@@ -23,19 +25,17 @@ _K = 10
 _SHARE = 0.2
 _USERS = 2000  # more of them would make a choice surer by little
 _ROWS_AT_ONCE = 500
-_LEAST_L2, _MOST_L2 = 12.5, 12800.0
-_TEXT_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
+_LEAST_L2, _MOST_L2 = 8.0, 16384.0
+_TEXT_WEIGHTS = 0.3, 3.0, (0.03, 10.0)  # the first, the factor to the next, the least and the most
 COLD_RULES = (
     ColdRule("gram"),
     *(ColdRule("ridge", penalty) for penalty in (1.0, 3.0, 10.0, 30.0)),
-    *(ColdRule("kernel", gamma) for gamma in (1.0, 2.0, 4.0, 8.0)),
+    *(ColdRule("kernel", gamma, own) for gamma in (1.0, 2.0, 4.0) for own in (0.0, 0.3, 1.0, 4.0)),
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
 
 Form = DenseForm | LowRankForm
-#: Likes, penalty and text weight to a fitted form.
-Solver = Callable[[sparse.csr_array, float, float], Form]
 
 
 class Search:
@@ -47,7 +47,7 @@ class Search:
         All that may be learned from.
     text : ndarray of float64, shape (n_items, n_features)
         Vectors of length one or zero.
-    solve : callable
+    solve : DenseSolver or LowRankSolver
         Likes, penalty and text weight to a form.
     random_state : int
         Seed of what is held out.
@@ -59,7 +59,11 @@ class Search:
     """
 
     def __init__(
-        self, likes: sparse.csr_array, text: Doubles, solve: Solver, random_state: int
+        self,
+        likes: sparse.csr_array,
+        text: Doubles,
+        solve: DenseSolver | LowRankSolver,
+        random_state: int,
     ) -> None:
         self.text = text
         self.solve = solve
@@ -69,32 +73,42 @@ class Search:
         self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
         self._values: dict[tuple[float, float], Doubles] = {}
 
+    def start(self) -> float:
+        """Return a penalty to start from: how many like the item of a like, on average."""
+        times = self._seen.sum(axis=0)
+        usual = np.square(times).sum() / times.sum() if times.any() else _LEAST_L2
+        return float(np.clip(2.0 ** np.rint(np.log2(usual)), _LEAST_L2, _MOST_L2))
+
     def penalty(self, start: float, text_weight: float) -> float:
         """Return the best penalty: doubled or halved as long as that helps."""
-        best = start
-        for factor in (2.0, 0.5):
-            while _LEAST_L2 <= best * factor <= _MOST_L2 and self._better(
-                (best * factor, text_weight), (best, text_weight)
-            ):
-                best *= factor
-            if best != start:
-                break
-        return best
+        return self._climb(start, 2.0, (_LEAST_L2, _MOST_L2), lambda l2: (l2, text_weight))
 
     def text_weight(self, l2: float) -> float:
         """Return the best text weight, zero unless text helps by more than its standard error."""
         if not self.text.any():
             return 0.0
-        best = 0.0
-        for weight in _TEXT_WEIGHTS:
-            if best == 0.0 or self._better((l2, weight), (l2, best)):
-                best = weight
-            else:
-                break
+        best = self._climb(*_TEXT_WEIGHTS, lambda weight: (l2, weight))
         gain = self._ndcg(l2, best) - self._ndcg(l2, 0.0)
         if not len(gain):
             return 0.0
         return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0.0
+
+    def _climb(
+        self,
+        best: float,
+        factor: float,
+        bounds: tuple[float, float],
+        setting: Callable[[float], tuple[float, float]],
+    ) -> float:
+        for step in (factor, 1.0 / factor):
+            before = best
+            while bounds[0] <= best * step <= bounds[1] and self._better(
+                setting(best * step), setting(best)
+            ):
+                best *= step
+            if best != before:
+                break
+        return best
 
     def cold_rule(self, l2: float, text_weight: float, rules: Iterable[ColdRule]) -> ColdRule:
         """Return the best rule for items that lost all their likes, one in five of the liked."""
@@ -105,23 +119,38 @@ class Search:
         lost = sparse.csr_array(self._likes @ sparse.diags_array(cold.astype(float)))
         for table in (kept, lost):
             table.eliminate_zeros()
-        form = self.solve(kept, l2, text_weight)
-        warm = kept.sum(axis=0) > 0
+        users = _some_users(kept, lost)
         best, best_value = ColdRule("ridge", 3.0), -1.0
+        if not len(users):
+            return best
+        warm = (kept.sum(axis=0) > 0) & self.text.any(axis=1)
+        form = self.solve(kept, l2, text_weight)
+        seen, wanted = kept[users], lost[users][:, np.flatnonzero(cold)].toarray() > 0
+        by_columns = form.only(warm).scores(seen)
+        by_likes = seen[:, np.flatnonzero(warm)].toarray().astype(by_columns.dtype)
+        text = self.text.astype(by_columns.dtype)
+        made_for: ColdRule | None = None
         for rule in rules:
             if rule.kind == "gram" and not text_weight:
                 continue
-            made = with_cold(form, rule, self.text, cold, warm)
-            values = ndcg_by_user(made, kept, lost, cold)
-            if len(values):
-                self._note("cold", l2, text_weight, values, rule)
-            if len(values) and values.mean() > best_value:
+            if rule.kind == "gram":
+                scores = form.only(cold).scores(seen)
+            else:
+                if replace(rule, own=0.0) != made_for:  # else only what is summed is another
+                    made_for = replace(rule, own=0.0)
+                    shares = shares_of(rule, text, cold, warm)
+                if rule.own:
+                    shares = replace(shares, likes=rule.own)
+                scores = shares.scores(by_columns, by_likes)
+            values = _ndcg(scores, wanted)
+            self._note("cold", l2, text_weight, values, rule)
+            if values.mean() > best_value:
                 best, best_value = rule, values.mean()
         return best
 
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
-        columns = ["stage", "l2", "text_weight", "rule", "setting", "ndcg", "n_users"]
+        columns = ["stage", "l2", "text_weight", "rule", "setting", "own", "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
     def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
@@ -143,7 +172,7 @@ class Search:
     ) -> None:
         row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
         if rule is not None:
-            row |= {"rule": rule.kind, "setting": rule.setting}
+            row |= {"rule": rule.kind, "setting": rule.setting, "own": rule.own}
         self.tried.append(row | {"n_users": len(values)})
 
 
@@ -167,12 +196,7 @@ def held_out_cells(
     return parts[0], parts[1]
 
 
-def ndcg_by_user(
-    form: Form,
-    seen: sparse.csr_array,
-    hidden: sparse.csr_array,
-    candidates: NDArray[np.bool_] | None = None,
-) -> Doubles:
+def ndcg_by_user(form: Form, seen: sparse.csr_array, hidden: sparse.csr_array) -> Doubles:
     """Return NDCG@10 (see `per_user_metrics`) of users with something seen and something hidden.
 
     Parameters
@@ -181,32 +205,33 @@ def ndcg_by_user(
         What scores.
     seen, hidden : csr_array of float64, shape (n_users, n_items)
         What is known, and never recommended; and what is to be found.
-    candidates : ndarray of bool, shape (n_items,), optional
-        Recommend only these items, which nobody has seen.
 
     Returns
     -------
     ndarray of float64
         One number for each of those users, at most 2,000 of them, evenly chosen.
     """
-    users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
-    if len(users) > _USERS:
-        users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
-    everything = np.ones(hidden.shape[1], dtype=bool)
-    columns_asked = everything if candidates is None else candidates
-    form = form if candidates is None else form.only(candidates)
-    discount = 1 / np.log2(np.arange(_K) + 2.0)
-    ideal = np.cumsum(discount)
+    users = _some_users(seen, hidden)
     out = np.empty(len(users))
     for start in range(0, len(users), _ROWS_AT_ONCE):
         chunk = users[start : start + _ROWS_AT_ONCE]
-        scores = form.scores(seen[chunk])
-        if candidates is None:
-            known = seen[chunk]
-            scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
-        rows, columns, _, rank = best_cells(scores, _K)
-        wanted = hidden[chunk].toarray()[:, columns_asked] > 0
-        gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
-        total = np.bincount(rows, weights=gain, minlength=len(chunk))
-        out[start : start + _ROWS_AT_ONCE] = total / ideal[np.minimum(_K, wanted.sum(axis=1)) - 1]
+        known = seen[chunk]
+        scores = form.scores(known)
+        scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
+        out[start : start + _ROWS_AT_ONCE] = _ndcg(scores, hidden[chunk].toarray() > 0)
     return out
+
+
+def _some_users(seen: sparse.csr_array, hidden: sparse.csr_array) -> NDArray[np.intp]:
+    users = np.flatnonzero((np.diff(seen.indptr) > 0) & (np.diff(hidden.indptr) > 0))
+    if len(users) <= _USERS:
+        return users
+    return users[np.linspace(0, len(users) - 1, _USERS).astype(np.intp)]
+
+
+def _ndcg(scores: Floats, wanted: NDArray[np.bool_]) -> Doubles:
+    discount = 1 / np.log2(np.arange(_K) + 2.0)
+    rows, columns, _, rank = best_cells(scores, _K)
+    gain = np.where(wanted[rows, columns], discount[rank - 1], 0.0)
+    total = np.bincount(rows, weights=gain, minlength=len(scores))
+    return total / np.cumsum(discount)[np.minimum(_K, wanted.sum(axis=1)) - 1]

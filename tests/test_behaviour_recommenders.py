@@ -218,6 +218,8 @@ def test_neighbours_of_items_and_users(table, log, n_neighbors, shrinkage, monke
     near = brute_neighbours(shrunk_cosine(table.T, shrinkage), n_neighbors)
     fitted = ItemKNNRecommender(n_neighbors, shrinkage=shrinkage).fit(log)
     np.testing.assert_allclose(dense_scores(fitted), table @ near.T, atol=1e-7)
+    fitted.set_params(neighbors_of="liked").fit(log)
+    np.testing.assert_allclose(dense_scores(fitted), table @ near, atol=1e-7)
     near = brute_neighbours(shrunk_cosine(table, shrinkage), n_neighbors)
     fitted = UserKNNRecommender(n_neighbors, shrinkage=shrinkage).fit(log)
     np.testing.assert_allclose(dense_scores(fitted), near @ table, atol=1e-7)
@@ -231,7 +233,7 @@ def test_item_neighbours_are_those_of_another_library(table, log):
     other.fit(sparse.csr_matrix(table), show_progress=False)
     theirs = other.similarity.toarray()
     np.fill_diagonal(theirs, 0)
-    ours = ItemKNNRecommender(7, shrinkage=0.0).fit(log).weights_.toarray().T
+    ours = ItemKNNRecommender(7, shrinkage=0.0, neighbors_of="liked").fit(log).weights_.toarray()
     # Where similarities tie at the edge, the two may keep different items.
     np.testing.assert_allclose(np.sort(ours, axis=1), np.sort(theirs, axis=1), atol=1e-7)
 
@@ -287,6 +289,7 @@ def test_als_solves_its_problem(table, log):
         (EaseRecommender("1"), TypeError, "l2 must be a number, got '1'"),
         (EaseRecommender(np.nan), ValueError, "l2 must be a finite number"),
         (ItemKNNRecommender(0), ValueError, "n_neighbors must be at least 1"),
+        (ItemKNNRecommender(neighbors_of="x"), ValueError, "must be 'scored' or 'liked', got 'x'"),
         (UserKNNRecommender(2.5), TypeError, "n_neighbors must be a whole number"),
         (ItemKNNRecommender(shrinkage=-1), ValueError, "shrinkage must be a finite number of at"),
         (UserKNNRecommender(shrinkage=True), TypeError, "shrinkage must be a number, got True"),

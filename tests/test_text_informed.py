@@ -14,7 +14,8 @@ from recsys_interest import (
     TextInformedRecommender,
     per_user_metrics,
 )
-from recsys_interest.linear_forms import DenseForm, with_cold
+from recsys_interest.cold_rules import with_cold
+from recsys_interest.linear_forms import DenseForm
 from recsys_interest.validation import Search, held_out_cells, ndcg_by_user
 from tests.recommender_conformance import RecommenderConformance
 
@@ -74,6 +75,10 @@ def directions(vectors):
     return unit / np.linalg.norm(unit, axis=1, keepdims=True)
 
 
+def bent(text):
+    return (np.exp(2 * text @ text.T) - 1) / (np.exp(2) - 1)
+
+
 def inverse_weights(gram, l2):
     inverse = np.linalg.inv(gram + l2 * np.eye(len(gram)))
     weights = -inverse / np.diag(inverse)
@@ -81,14 +86,19 @@ def inverse_weights(gram, l2):
     return weights
 
 
-@pytest.mark.parametrize("text_weight", [0.0, 0.2, 5.0])
-def test_the_weights_are_those_of_the_completed_gram_matrix(world, text_weight):
+@pytest.mark.parametrize(
+    ("text_weight", "dropout"), [(0.0, 0.0), (0.2, 0.0), (5.0, 0.0), (0.2, 0.25), (0.0, 0.8)]
+)
+def test_the_weights_are_those_of_the_completed_gram_matrix(world, text_weight, dropout):
     log, items, vectors, _, _ = world
-    fitted = TextInformedRecommender(4.0, text_weight, cold_rule=ColdRule("gram"))
-    fitted.fit(log, items, vectors)
+    fitted = TextInformedRecommender(
+        4.0, text_weight, dropout=dropout, cold_rule=ColdRule("gram")
+    ).fit(log, items, vectors)
     text = directions(vectors.to_numpy(float))
     likes = fitted.likes_.toarray()
-    expected = inverse_weights(likes.T @ likes + 4.0 * text_weight * text @ text.T, 4.0)
+    gram = likes.T @ likes
+    gram += dropout / (1 - dropout) * np.diag(np.diag(gram))
+    expected = inverse_weights(gram + 4.0 * text_weight * bent(text), 4.0)
     np.testing.assert_allclose(fitted.model_.weights, expected, atol=1e-7)
 
 
@@ -96,29 +106,40 @@ def test_without_text_it_is_ease(world):
     log, items, vectors, _, _ = world
     ease = EaseRecommender(4.0).fit(log, items)
     for blank in (TextInformedRecommender(4.0), TextInformedRecommender(4.0, 1.0)):
-        found = blank.fit(log, items, vectors * 0.0)
+        found = blank.set_params(dropout=0.0).fit(log, items, vectors * 0.0)
         np.testing.assert_array_equal(found.model_.weights, ease.weights_)
 
 
 def test_each_column_is_a_regression_on_users_and_texts(world):
     log, items, vectors, _, _ = world
-    fitted = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("gram")).fit(log, items, vectors)
-    rows = np.vstack([fitted.likes_.toarray(), np.sqrt(2.0) * fitted.text_.T])
+    fitted = TextInformedRecommender(4.0, 0.5, dropout=0.2, cold_rule=ColdRule("gram"))
+    fitted.fit(log, items, vectors)
+    likes = fitted.likes_.toarray()
+    # Dropout is one more user for each item, who likes nothing else.
+    dropped = np.diag(np.sqrt(0.25 * likes.sum(axis=0)))
+    sizes, axes = np.linalg.eigh(bent(fitted.text_))
+    assert sizes.min() > -1e-12
+    texts = (axes * np.sqrt(np.maximum(sizes, 0.0))).T
+    rows = np.vstack([likes, dropped, np.sqrt(2.0) * texts])
     for item in (0, 17, N_ITEMS - 1):
         others = np.delete(np.arange(N_ITEMS), item)
         ridge = Ridge(alpha=4.0, fit_intercept=False).fit(rows[:, others], rows[:, item])
         np.testing.assert_allclose(fitted.model_.weights[others, item], ridge.coef_, atol=1e-7)
 
 
-def test_the_low_rank_form_with_all_directions_is_the_dense_one(world):
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_the_low_rank_form_with_all_directions_is_the_closed_form(world, dropout):
     log, items, vectors, _, _ = world
-    dense = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("gram"))
-    low = TextInformedRecommender(40.0, 0.2, cold_rule=ColdRule("gram"), max_dense_items=90)
-    dense, low = (m.fit(log, items, vectors) for m in (dense, low))
-    assert (dense.form_, low.form_) == ("dense", "low-rank")
-    scores = [m.model_.scores(m.likes_) for m in (low, dense)]
-    np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
-    assert np.abs(scores[1]).max() > 0.1
+    low = TextInformedRecommender(
+        40.0, 0.2, dropout=dropout, cold_rule=ColdRule("gram"), max_dense_items=90
+    ).fit(log, items, vectors)
+    assert low.form_ == "low-rank"
+    likes, text = low.likes_.toarray(), low.text_
+    gram = likes.T @ likes
+    gram += dropout / (1 - dropout) * np.diag(np.diag(gram))
+    expected = likes @ inverse_weights(gram + 8.0 * text @ text.T, 40.0)
+    np.testing.assert_allclose(low.model_.scores(low.likes_), expected, atol=2e-5)
+    assert np.abs(expected).max() > 0.1
 
 
 def test_the_low_rank_form_makes_new_columns_of_whole_ones(world):
@@ -143,7 +164,7 @@ def test_a_large_catalogue_says_that_it_is_solved_in_low_rank(world, caplog):
         model.fit(log, items, vectors)
     assert "90 items are too many for the exact form (max_dense_items=50)" in caplog.text
     assert model.model_.left.shape == (90, 20)
-    assert set(model.validation_["rule"].dropna()) == {"gram", "ridge", "smoothing"}
+    assert set(model.validation_["rule"].dropna()) == {"gram", "ridge", "kernel", "smoothing"}
 
 
 def test_ridge_is_the_regression_of_columns_on_texts(world):
@@ -162,7 +183,7 @@ def test_kernel_is_the_kernel_regression_of_whole_columns(world):
     from sklearn.kernel_ridge import KernelRidge
 
     log, items, vectors, _, cold = world
-    found = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("kernel", 2.0))
+    found = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("kernel", 2.0, own=1.0))
     gram = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("gram"))
     found, gram = (m.fit(log, items, vectors) for m in (found, gram))
     whole, text = gram.model_.weights.T + np.eye(N_ITEMS), found.text_
@@ -215,7 +236,7 @@ def test_where_text_helps_it_has_a_weight(fitted):
     assert (best["l2"], best["text_weight"]) == (fitted.l2_, fitted.text_weight_)
     cold = fitted.validation_[fitted.validation_["stage"] == "cold"]
     best = cold.loc[cold["ndcg"].idxmax()]
-    assert fitted.cold_rule_ == ColdRule(best["rule"], best["setting"])
+    assert fitted.cold_rule_ == ColdRule(best["rule"], best["setting"], best["own"])
 
 
 def test_the_held_out_likes_are_part_of_the_likes():
@@ -243,6 +264,7 @@ def test_the_ndcg_of_the_search_is_the_public_one(world):
 def test_a_search_without_anything_held_out_keeps_the_start():
     likes = sparse.csr_array(np.eye(2))
     search = Search(likes, np.eye(2), lambda *a: pytest.fail("nothing to learn from"), 0)
+    assert search.start() == 8.0
     assert search.penalty(200.0, 0.0) == 200.0
     assert search.text_weight(200.0) == 0.0
 
@@ -271,6 +293,8 @@ def test_texts_of_another_encoder_are_named(fitted):
     [
         (TextInformedRecommender(0), ValueError, "l2 must be a finite number above 0"),
         (TextInformedRecommender(1, -1), ValueError, "text_weight must be a finite number of at"),
+        (TextInformedRecommender(dropout=1), ValueError, "dropout must be below 1, got 1"),
+        (TextInformedRecommender(dropout=-0.1), ValueError, "dropout must be a finite number"),
         (TextInformedRecommender(cold_rule="gram"), TypeError, "cold_rule must be a ColdRule"),
         (TextInformedRecommender(max_dense_items=0), ValueError, "max_dense_items must be at"),
         (TextInformedRecommender(n_factors=1.5), TypeError, "n_factors must be a whole number"),
@@ -288,12 +312,13 @@ def test_a_cold_rule_of_another_kind_is_named():
         ColdRule("smoothing", 0.5)
     with pytest.raises(ValueError, match="setting must be a finite number above 0"):
         ColdRule("kernel")
+    with pytest.raises(ValueError, match="own is of the kind 'kernel' only, got it with 'ridge'"):
+        ColdRule("ridge", 1.0, own=0.5)
 
 
-@pytest.mark.parametrize("kind", ["kernel", "neighbours"])
-def test_rules_that_need_the_dense_form_say_so(world, kind):
-    rule = ColdRule(kind, 1)
-    with pytest.raises(ValueError, match=f"cold_rule '{kind}' needs the dense form"):
+@pytest.mark.parametrize("rule", [ColdRule("kernel", 1, 0.5), ColdRule("neighbours", 1)])
+def test_rules_that_need_the_dense_form_say_so(world, rule):
+    with pytest.raises(ValueError, match=f"cold_rule '{rule.kind}' needs the dense form"):
         TextInformedRecommender(4.0, 0.5, cold_rule=rule, max_dense_items=5).fit(*world[:3])
 
 

@@ -1,0 +1,208 @@
+"""How an item that nobody likes yet gets its column of weights from its text.
+
+Chapter: 13 (cold start).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import matmul
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+
+from recsys_interest.checks import check_positive, shown
+from recsys_interest.linear_forms import DenseForm, LowRankForm
+from recsys_interest.nearest_neighbours import text_neighbours
+from recsys_interest.recommender import Floats
+
+__all__ = ["ColdRule", "Shares", "shares_of", "with_cold"]
+
+_KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
+_KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
+
+
+@dataclass(frozen=True)
+class ColdRule:
+    r"""How an item that nobody likes gets its column of weights.
+
+    Parameters
+    ----------
+    kind : {"gram", "ridge", "kernel", "smoothing", "neighbours"}
+        ``"gram"`` leaves the column of the closed form. ``"ridge"`` is a ridge regression of the
+        columns of the liked items on their texts. ``"kernel"`` is one with the kernel
+        :math:`e^{\gamma (\cos - 1)}`, which may bend. ``"smoothing"`` is the mean of the columns of
+        the liked items whose texts are nearest, each with its cosine as the weight;
+        ``"neighbours"`` are these cosines themselves, as in `TextKNNRecommender`.
+    setting : float, default 0.0
+        The penalty of the ridge regression, or :math:`\gamma`, above 0; or the number of nearest
+        items.
+    own : float, default 0.0
+        What the kernel's columns count for liking the item itself, at least 0: a like of an item
+        of the same text then counts beside what goes with it. Above 0 for the dense form only.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or the setting does not fit it.
+
+    Notes
+    -----
+    Chapter 13, "Cold start".
+
+    Examples
+    --------
+    >>> ColdRule("ridge", 3.0)
+    ColdRule(kind='ridge', setting=3.0, own=0.0)
+    """
+
+    kind: str
+    setting: float = 0.0
+    own: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"kind must be one of {shown(_KINDS)}, got {self.kind!r}")
+        if self.kind in ("ridge", "kernel"):
+            check_positive(self.setting, "setting")
+        elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
+            raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
+        check_positive(self.own, "own", zero=True)
+        if self.own and self.kind != "kernel":
+            raise ValueError(f"own is of the kind 'kernel' only, got it with {self.kind!r}")
+
+    @property
+    def needs_likes(self) -> bool:
+        """Whether the columns count the item itself, which the low-rank form cannot hold."""
+        return self.own > 0 or self.kind == "neighbours"
+
+
+@dataclass(frozen=True)
+class Shares:
+    """New columns as sums of those of warm items; the table of shares is a product of factors.
+
+    Parameters
+    ----------
+    factors : tuple of arrays
+        Their product has a row for each new and a column for each warm item.
+    columns, likes : float
+        How much what is summed counts of the columns of the warm items, and of the items
+        themselves as something liked.
+    """
+
+    factors: tuple[Any, ...]
+    columns: float
+    likes: float
+
+    def made(self, columns: Floats, warm: NDArray[np.bool_]) -> Floats:
+        """Return the new columns, one row each, from those of all items."""
+        if not self.likes:
+            return self.columns * self._times(columns[warm])
+        shares = reduce(matmul, self.factors)
+        shares = shares.toarray() if sparse.issparse(shares) else shares
+        out = np.zeros((len(shares), len(warm)), dtype=columns.dtype)
+        if self.columns:
+            out += self.columns * (shares @ columns[warm])
+        out[:, warm] += self.likes * shares
+        return out
+
+    def scores(self, by_columns: Floats, by_likes: Floats) -> Floats:
+        """Return users' scores of the new items from those of warm items and likes of them."""
+        parts = ((self.columns, by_columns), (self.likes, by_likes))
+        used = [table * by_columns.dtype.type(weight) for weight, table in parts if weight]
+        return np.ascontiguousarray(self._times(sum(used[1:], used[0]).T).T)
+
+    def _times(self, table: Floats) -> Floats:
+        for factor in reversed(self.factors):
+            table = factor @ table
+        return np.asarray(table)
+
+
+def shares_of(
+    rule: ColdRule, text: Floats, cold: NDArray[np.bool_], warm: NDArray[np.bool_]
+) -> Shares:
+    """Return what the columns of the cold items are made of.
+
+    Parameters
+    ----------
+    rule : ColdRule
+        Any but ``"gram"``.
+    text : ndarray of float32 or float64, shape (n_items, n_features)
+        Vectors of length one.
+    cold, warm : ndarray of bool, shape (n_items,)
+        For which items, from which items.
+    """
+    new, known = text[cold], text[warm]
+    if rule.kind == "ridge":
+        return Shares(_ridge_shares(new, known, rule.setting), columns=1.0, likes=0.0)
+    if rule.kind == "kernel":
+        return Shares((_kernel_shares(new, known, rule.setting),), columns=1.0, likes=rule.own)
+    near = text_neighbours(new, known, int(rule.setting)).astype(text.dtype)
+    if rule.kind == "neighbours":
+        return Shares((near,), columns=0.0, likes=1.0)
+    total = near.sum(axis=1)
+    scale = sparse.diags_array(np.divide(1.0, total, out=np.zeros_like(total), where=total > 0))
+    return Shares((scale @ near,), columns=1.0, likes=0.0)
+
+
+def _ridge_shares(new: Floats, known: Floats, penalty: float) -> tuple[Floats, ...]:
+    # Two ways to the same: whichever of the two tables to invert is the smaller.
+    if known.shape[1] < known.shape[0]:
+        return _solved(known.T @ known, penalty, new.T), known.T
+    return (_solved(known @ known.T, penalty, known @ new.T),)
+
+
+def _kernel_shares(new: Floats, known: Floats, gamma: float) -> Floats:
+    inner, outer = _kernel(known, known, gamma), _kernel(known, new, gamma)
+    return _solved(inner, _KERNEL_PENALTY, outer)
+
+
+def _solved(inner: Floats, penalty: float, outer: Floats) -> Floats:
+    """Return the transpose of (inner + penalty)^-1 outer; inner is overwritten."""
+    inner[np.diag_indices(len(inner))] += inner.dtype.type(penalty)
+    factor = cho_factor(inner.T, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(cho_solve(factor, outer, check_finite=False).T)
+
+
+def _kernel(left: Floats, right: Floats, gamma: float) -> Floats:
+    out = left @ right.T
+    out -= 1.0
+    out *= gamma
+    return np.exp(out, out=out)
+
+
+def with_cold(
+    form: DenseForm | LowRankForm,
+    rule: ColdRule,
+    text: Floats,
+    cold: NDArray[np.bool_],
+    warm: NDArray[np.bool_],
+) -> DenseForm | LowRankForm:
+    """Return the form with the columns of the cold items made by a rule.
+
+    Parameters
+    ----------
+    form : DenseForm or LowRankForm
+        Fitted on the warm items.
+    rule : ColdRule
+        What to do.
+    text : ndarray of float64, shape (n_items, n_features)
+        Vectors of length one or zero.
+    cold, warm : ndarray of bool, shape (n_items,)
+        For which items, from which items. Cold items without a vector keep their columns.
+
+    Returns
+    -------
+    DenseForm or LowRankForm
+        A new form, or the same where nothing is to be done.
+    """
+    has_text = text.any(axis=1)
+    cold, warm = cold & has_text, warm & has_text
+    if rule.kind == "gram" or not cold.any() or not warm.any():
+        return form
+    shares = shares_of(rule, text, cold, warm)
+    return form.replaced(cold, shares.made(form.columns(), warm))

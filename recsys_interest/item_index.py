@@ -136,7 +136,7 @@ class ItemIndex(BaseEstimator):
         if not checked.index.equals(queries.index):
             checked = checked.loc[queries.index]
         rows = unit_rows(checked.to_numpy())
-        row, place, rank, score = self._near(rows, k) if self.approximate else self._best(rows, k)
+        row, place, score, rank = self._near(rows, k) if self.approximate else self._best(rows, k)
         return pd.DataFrame(
             {
                 "query": checked.index[row],
@@ -152,7 +152,7 @@ class ItemIndex(BaseEstimator):
     def _near(self, rows: Floats, k: int) -> Found:
         scores, places = self._graph.search(np.ascontiguousarray(rows), k)
         row, column = np.nonzero(places >= 0)
-        return row, places[row, column], column + 1, scores[row, column]
+        return row, places[row, column], scores[row, column], column + 1
 
 
 def _graph(vectors: Floats, n_links: int, breadth: int) -> Any:

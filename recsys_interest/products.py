@@ -38,7 +38,7 @@ def best_products(
     k: int,
     *,
     hidden: sparse.csr_array | None = None,
-    score: Callable[[Positions, Positions], Doubles] | None = None,
+    score: Callable[[Positions, Positions], NDArray[np.floating]] | None = None,
     max_scores: int = 5_000_000,
 ) -> Found:
     r"""Return the k largest dot products of each left row with the right rows, exactly.
@@ -74,7 +74,7 @@ def best_products(
     Returns
     -------
     tuple of four ndarrays
-        Rows, columns, ranks from 1 and float64 scores, row by row, the best first and of equal ones
+        Rows, columns, float64 scores and ranks from 1, row by row, the best first and of equal ones
         the smaller column. They depend neither on the other rows nor on the processor's threads.
 
     Notes
@@ -86,7 +86,7 @@ def best_products(
     --------
     >>> found = best_products(np.array([[1.0, 0.0]]), np.array([[0.5, 1.0], [2.0, 0.0]]), 1)
     >>> [part.tolist() for part in found]
-    [[0], [1], [1], [2.0]]
+    [[0], [1], [2.0], [1]]
     """
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
     worth = _WORTH_BFLOAT16 if "torch" in sys.modules else _WORTH_TORCH
@@ -109,8 +109,8 @@ def best_products(
     else:
         with pool.limit(limits=1), ThreadPoolExecutor(n_threads, "", rough.enter, (pool,)) as crew:
             parts = list(crew.map(part, starts))
-    rows, columns, rank, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return rows, columns, rank, scores
+    rows, columns, scores, rank = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return rows, columns, scores, rank
 
 
 def exact_products(left: Vectors, right: Vectors) -> Callable[[Positions, Positions], Doubles]:

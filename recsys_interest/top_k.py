@@ -15,17 +15,17 @@ __all__ = ["Found", "Positions", "best_cells", "block_tops", "cells_from", "rank
 Positions = NDArray[np.intp]
 Scores = NDArray[Any]
 
-#: Rows, columns, ranks (from 1) and scores of cells, row by row, the best first.
-Found = tuple[Positions, Positions, NDArray[np.int64], NDArray[np.floating]]
+#: Rows, columns, scores and ranks (from 1) of cells, row by row, the best first.
+Found = tuple[Positions, Positions, NDArray[np.floating], NDArray[np.int64]]
 
-_LARGEST_BLOCK = 32  # columns: the fewer, the more block maxima; the more, the more cells to look at
+_LARGEST_BLOCK = 32  # columns: with more there are more cells to look at, with fewer more blocks
 _BLOCKS_PER_K = 8  # so that few of the k best share a block, and the bound is near
 _LARGEST_WASTE = 4  # cells of a table with a row for each row, over the cells that are in it
 _MANY = 0.2  # from this share of blocks on, it is faster to look at all cells
 
 
 def best_cells(scores: Scores, k: int) -> Found:
-    """Return row, column, rank and score of the k best of each row; of equal ones the first.
+    """Return row, column, score and rank of the k best of each row; of equal ones the first.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def best_cells(scores: Scores, k: int) -> Found:
 
     Examples
     --------
-    >>> rows, columns, rank, _ = best_cells(np.array([[1.0, 3.0, 3.0], [2.0, -np.inf, 0.0]]), 2)
+    >>> rows, columns, _, rank = best_cells(np.array([[1.0, 3.0, 3.0], [2.0, -np.inf, 0.0]]), 2)
     >>> rows.tolist(), columns.tolist(), rank.tolist()
     ([0, 0, 1, 1], [1, 2, 0, 2], [1, 2, 1, 2])
     """
@@ -55,12 +55,13 @@ def shortlist(
     r"""Return the cells that can be among the k best of their row if scores are off by margin / 2.
 
     The columns are dealt to blocks. The k-th largest block maximum :math:`\beta` of a row is a
-    bound: k cells reach it, so a cell below :math:`\beta - \mathrm{margin}` is not among the k best,
-    and only blocks whose maximum reaches that are looked at, cell by cell. All ties at the edge are
-    in: which of them stay is decided by the column, not by the sort.
+    bound: k cells reach it, so a cell below :math:`\beta - \mathrm{margin}` is not among the k
+    best, and only blocks whose maximum reaches that are looked at, cell by cell. All ties at the
+    edge are in: which of them stay is decided by the column, not by the sort.
     """
     if k >= scores.shape[1]:
-        return np.nonzero(np.greater(scores, -np.inf))
+        rows, columns = np.nonzero(np.greater(scores, -np.inf))
+        return rows, columns
     tops = block_tops(scores, k)
     edge = np.partition(tops, tops.shape[1] - k, axis=1)[:, -k]
     bound = np.subtract(edge, margin, dtype=np.float64)
@@ -98,7 +99,8 @@ def cells_from(scores: Scores, tops: Scores, floor: Scores) -> tuple[Positions, 
     n_blocks = tops.shape[1]
     hit = tops >= floor[:, None]
     if np.count_nonzero(hit) > _MANY * hit.size:
-        return np.nonzero(scores >= floor[:, None])
+        rows, columns = np.nonzero(scores >= floor[:, None])
+        return rows, columns
     row, block = np.divmod(np.flatnonzero(hit), n_blocks)
     whole = n - n % n_blocks
     values = scores[:, :whole].reshape(n_rows, n // n_blocks, n_blocks)[row, :, block]
@@ -120,7 +122,7 @@ def ranked(rows: Positions, columns: Positions, scores: Scores, k: int) -> Found
     place = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
     order = _order(rows, place, columns, scores)
     best = order[place < k]
-    return rows[best], columns[best], 1 + place[place < k].astype(np.int64), scores[best]
+    return rows[best], columns[best], scores[best], 1 + place[place < k].astype(np.int64)
 
 
 def _order(rows: Positions, place: Positions, columns: Positions, scores: Scores) -> Positions:

@@ -288,6 +288,15 @@ class CosineRecommender(ProfileRecommender, ProductRecommender):
         ones = np.ones(len(users))
         return np.column_stack([users, ones]), np.column_stack([items, -half]), possible
 
+    def _scores(self, users: Positions) -> Floats:
+        if self.metric != "euclidean":
+            return super()._scores(users)
+        n_items = len(self.item_ids_)
+        pairs = np.repeat(users, n_items), np.tile(np.arange(n_items), len(users))
+        scores = self._pair_scores(*pairs).reshape(len(users), n_items)
+        scores[:, ~self.item_vectors_.any(axis=1)] = -np.inf
+        return scores
+
     def _pair_scores(self, users: Positions, items: Positions) -> Floats:
         if self.metric != "euclidean":
             return exact_products(self.user_vectors_, self.item_vectors_)(users, items)

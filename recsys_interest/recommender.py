@@ -337,12 +337,19 @@ class ProductRecommender(Recommender):
         return exact_products(of_users, of_items)(users, items)
 
     def _scores(self, users: Positions) -> Floats:
-        n_items = len(self.item_ids_)
-        row = np.repeat(users, n_items)
-        column = np.tile(np.arange(n_items), len(users))
-        scores = self._pair_scores(row, column).reshape(len(users), n_items)
-        scores[:, ~self._vectors()[2]] = -np.inf
+        of_users, of_items, possible = self._vectors()
+        scores: Floats = of_users[users] @ of_items.T
+        scores[:, ~possible] = -np.inf
         return scores
+
+    def _slack(self) -> float:
+        # Twice the error bound of a dot product of the longest two, in any order of its sums.
+        rows = self._vectors()[:2]
+        longest = [np.linalg.norm(r, axis=1).max(initial=0.0) for r in rows]
+        return float(longest[0] * longest[1] * rows[1].shape[1] * np.finfo(rows[1].dtype).eps)
+
+    def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
+        return self._pair_scores(users, items)
 
     def _best(
         self,

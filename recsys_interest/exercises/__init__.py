@@ -4,7 +4,8 @@ One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
 (training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 08
-(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters).
+(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters), 11
+(cosine recommendation).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -49,12 +50,14 @@ from recsys_interest.exercises.chapter_10 import (
     check_lift,
     check_smooth,
 )
+from recsys_interest.exercises.chapter_11 import check_blend, check_seats, check_survivors
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
     "check_attention",
     "check_best_split",
+    "check_blend",
     "check_contrastive_loss",
     "check_core_points",
     "check_cross_entropy",
@@ -78,9 +81,11 @@ __all__ = [
     "check_reachability",
     "check_responsibilities",
     "check_ridge",
+    "check_seats",
     "check_silhouette",
     "check_smooth",
     "check_start_weights",
+    "check_survivors",
     "check_tfidf",
     "check_top_k",
     "check_update",

@@ -15,7 +15,7 @@ __all__ = ["Found", "Positions", "best_cells", "block_tops", "cells_from", "rank
 Positions = NDArray[np.intp]
 Scores = NDArray[Any]
 
-#: Rows, columns, scores and ranks (from 1) of cells, row by row, the best first.
+# Rows, columns, scores and ranks (from 1) of cells, row by row, the best first.
 Found = tuple[Positions, Positions, NDArray[np.floating], NDArray[np.int64]]
 
 _LARGEST_BLOCK = 32  # columns: with more there are more cells to look at, with fewer more blocks

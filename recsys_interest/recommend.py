@@ -69,6 +69,8 @@ class PopularityRecommender(Recommender):
     -----
     Chapter 11, "Cosine recommendation". It needs no vectors and answers every user, known or not.
 
+    Rows: H05.
+
     Examples
     --------
     >>> import pandas as pd
@@ -225,6 +227,8 @@ class CosineRecommender(ProfileRecommender, ProductRecommender):
     have a vector but are neither in the log nor in `items`. All pairs are scored roughly, those
     that can reach a list again in float64 and one by one (`best_products`), so that a list depends
     neither on the other users asked for nor on `max_scores`.
+
+    Rows: D15, K03, R01, R02, R03.
 
     Examples
     --------

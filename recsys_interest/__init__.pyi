@@ -70,6 +70,7 @@ from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
 from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
 from .cold_rules import ColdRule as ColdRule
 from .text_informed import TextInformedRecommender as TextInformedRecommender
+from .blending import PopularityBlend as PopularityBlend
 from .priors import Prior as Prior
 from .text_priors import InterestPrior as InterestPrior, ProfilePrior as ProfilePrior
 from .text_priors import TextPrior as TextPrior

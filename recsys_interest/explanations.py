@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import LinearRecommender
+from recsys_interest.blending import PopularityBlend
 from recsys_interest.checks import canonical_ids, check_count, check_frame, check_same_ids, shown
 from recsys_interest.cold_start import ColdStartRecommender
 from recsys_interest.linear_forms import DenseForm
@@ -65,7 +66,8 @@ def explain(
     ----------
     recommender : Recommender
         Fitted: a `LinearRecommender` (such as EASE), `TextInformedRecommender`,
-        `CosineRecommender`, or `ColdStartRecommender` of these. Further kinds are added with
+        `CosineRecommender`, `PopularityBlend` (whose popularity is nobody's contribution), or
+        `ColdStartRecommender` of these. Further kinds are added with
         ``contributions.register``.
     lists : DataFrame
         What it recommended: `user_id`, `item_id`, `rank`, `score` and `source`.
@@ -168,6 +170,13 @@ def _(
 
 @contributions.register
 def _(
+    recommender: PopularityBlend, users: pd.Index, items: Positions, session: pd.DataFrame | None
+) -> sparse.csr_array | None:
+    return contributions(recommender.recommender_, users, items, session)
+
+
+@contributions.register
+def _(
     recommender: VectorPrior, users: pd.Index, items: Positions, session: pd.DataFrame | None
 ) -> sparse.csr_array:
     said = recommender.said_[recommender.user_ids_.get_indexer(users)]
@@ -175,6 +184,8 @@ def _(
     own = np.where(said.indices == items[rows], said.data, 0.0)
     itself = sparse.csr_array((own, said.indices, said.indptr), shape=said.shape)
     model = recommender.model_
+    if isinstance(model, PopularityBlend):
+        model = model.recommender_
     if isinstance(model, (LinearRecommender, TextInformedRecommender)):
         return sparse.csr_array(itself + _of_history(model, said, items))
     return itself

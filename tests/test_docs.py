@@ -59,7 +59,7 @@ ROAD = (
     *("ease", "nearest_neighbours", "matrix_factors"),
     *("linear_forms", "cold_rules", "validation", "text_informed"),
     *("blending", "priors", "text_priors", "group_priors", "catalogue", "cold_start"),
-    *("explanations", "word_explanations", "feedback"),
+    *("explanations", "word_explanations", "sentences", "feedback"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),

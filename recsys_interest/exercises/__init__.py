@@ -4,7 +4,8 @@ One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
 (training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 08
-(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters).
+(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters), 13
+(cold start).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -49,13 +50,20 @@ from recsys_interest.exercises.chapter_10 import (
     check_lift,
     check_smooth,
 )
+from recsys_interest.exercises.chapter_13 import (
+    check_closed_form,
+    check_contributions,
+    check_shrunk_share,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
     "check_attention",
     "check_best_split",
+    "check_closed_form",
     "check_contrastive_loss",
+    "check_contributions",
     "check_core_points",
     "check_cross_entropy",
     "check_decay",
@@ -78,6 +86,7 @@ __all__ = [
     "check_reachability",
     "check_responsibilities",
     "check_ridge",
+    "check_shrunk_share",
     "check_silhouette",
     "check_smooth",
     "check_start_weights",

@@ -47,6 +47,8 @@ class PopularityBlend(Recommender):
         The fitted one.
     share_ : ndarray of float64, shape (n_items,)
         :math:`p`.
+    added_ : ndarray of float64, shape (n_items,)
+        :math:`b p`, in multiples of :math:`2^{-30}`.
     fallback_ : Recommender
         The fitted fallback.
 
@@ -91,7 +93,7 @@ class PopularityBlend(Recommender):
         neutral = getattr(inner, "neutral_rating", 3.0)
         likes = likes_matrix(log, self.user_ids_, self.item_ids_, event_weights, neutral)
         self.share_: Doubles = likes.mean(axis=0)
-        self._added = on_grid(weight * self.share_)
+        self.added_ = on_grid(weight * self.share_)
         if self.fallback is None and hasattr(self.recommender_, "fallback_"):
             self.fallback_ = self.recommender_.fallback_
         else:
@@ -106,11 +108,11 @@ class PopularityBlend(Recommender):
         return self.recommender_._can_score(users)
 
     def _scores(self, users: Positions) -> Floats:
-        return self.recommender_._scores(users) + self._added
+        return self.recommender_._scores(users) + self.added_
 
     def _slack(self) -> float:
         return self.recommender_._slack()
 
     def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
-        added = self._added[items]
+        added = self.added_[items]
         return self.recommender_._exact(users, items, scores - added) + added

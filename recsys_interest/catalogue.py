@@ -23,7 +23,7 @@ from recsys_interest.cold_rules import shares_of
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.group_priors import GroupPrior
 from recsys_interest.likes import Doubles, cooccurrence, on_grid
-from recsys_interest.linear_forms import DenseForm, LowRankForm, centred
+from recsys_interest.linear_forms import DenseForm, LowRankForm, centred, closeness
 from recsys_interest.nearest_neighbours import ItemKNNRecommender
 from recsys_interest.priors import VectorPrior
 from recsys_interest.recommend import CosineRecommender, PopularityRecommender
@@ -228,7 +228,7 @@ def _(recommender: TextInformedRecommender, growth: Growth) -> None:
 def _(recommender: PopularityBlend, growth: Growth) -> None:
     nothing = np.zeros(len(growth.new))
     recommender.share_ = growth.rows(recommender.share_, nothing)
-    recommender._added = growth.rows(recommender._added, nothing)
+    recommender.added_ = growth.rows(recommender.added_, nothing)
     recommender.recommender_ = grown(recommender.recommender_, growth)
 
 
@@ -250,8 +250,9 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
     r"""Return what a fitted model would know of items that nobody likes yet, from their texts.
 
     By the model's `ColdRule`. Where that is ``"gram"``, the closed form of the liked items and one
-    more has the column
-    :math:`(X^\top X + \tau \lambda E E^\top + \lambda I)^{-1} \tau \lambda E e`.
+    more of the text :math:`e` has the new column
+    :math:`(X^\top X + \Lambda + \tau \lambda K)^{-1} \, \tau \lambda K(E, e)`, with the penalties
+    :math:`\Lambda = \lambda I + p / (1 - p) \operatorname{diag}(X^\top X)`.
 
     Parameters
     ----------
@@ -285,15 +286,19 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
 
 
 def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Doubles) -> Floats:
-    weight, text = model.text_weight_ * model.l2_, model.text_[warm]
-    gram = cooccurrence(sparse.csr_array(model.likes_[:, warm])) + weight * (text @ text.T)
+    text, weight = model.text_[warm], model.text_weight_ * model.l2_
+    gram = cooccurrence(sparse.csr_array(model.likes_[:, warm]))
+    gram[np.diag_indices(len(gram))] /= 1.0 - model.dropout
+    gram += weight * closeness(text, text)
     gram[np.diag_indices(len(gram))] += model.l2_
-    right = weight * (text @ new.T)
+    right = weight * closeness(text, new)
     return np.asarray(solve(gram, right, assume_a="pos", overwrite_a=True, overwrite_b=True).T)
 
 
 def _low_rank_gram(model: TextInformedRecommender, left: Doubles, new: Doubles) -> Floats:
-    held = np.square(left).sum(axis=0)  # left is V sqrt(h) with h = s^2 / (s^2 + l2)
+    times = model.likes_.sum(axis=0)
+    penalties = 1.0 + model.dropout / (1.0 - model.dropout) * times / model.l2_
+    held = (np.square(left) * penalties[:, None]).sum(axis=0)  # h = s^2 / (s^2 + l2)
     weight = model.text_weight_ * (1.0 - held) / held  # tau l2 / s^2
     return np.asarray((new @ (model.text_.T @ left)) * weight)
 

@@ -146,8 +146,8 @@ def liked_next(model: Recommender, history: sparse.csr_array) -> Floats:
     Parameters
     ----------
     model : Recommender
-        A `LinearRecommender` or `TextInformedRecommender`, or a `PopularityBlend` of one, without
-        its popularity; of any other kind nothing is known
+        A `LinearRecommender` or `TextInformedRecommender`, or a `PopularityBlend` of one; of any
+        other kind nothing is known
         about weighted histories, and the scores are zeros.
     history : csr_array of float64, shape (n_users, n_items)
         How much each user likes each item of the model's catalogue.
@@ -173,7 +173,7 @@ def _(model: TextInformedRecommender, history: sparse.csr_array) -> Floats:
 
 @liked_next.register
 def _(model: PopularityBlend, history: sparse.csr_array) -> Floats:
-    return liked_next(model.recommender_, history)
+    return liked_next(model.recommender_, history) + model.added_
 
 
 class VectorPrior(Prior):

@@ -50,6 +50,8 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .drift import detect_drift as detect_drift
+from .drift_monitor import DriftMonitor as DriftMonitor, surprise as surprise
 from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
 from .iterative_classification import IterativeClassification as IterativeClassification
 from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
@@ -59,6 +61,10 @@ from .look_alike import look_alike_lift as look_alike_lift, look_alikes as look_
 from .short_texts import join_words as join_words, short_text_clusterer as short_text_clusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
+from .adaptive_kmeans import AdaptiveKMeans as AdaptiveKMeans
+from .cluster_matching import ClusterMatch as ClusterMatch, match_clusters as match_clusters
+from .windows import drop_replays as drop_replays, window_profiles as window_profiles
+from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
@@ -86,6 +92,7 @@ from .reranking import calibrate as calibrate, diversify as diversify
 from .reranking import fill_quotas as fill_quotas
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
+from .lasting_names import lasting_names as lasting_names, named_ledger as named_ledger
 from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards
 from .cluster_cards import cluster_cards as cluster_cards
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
@@ -96,6 +103,12 @@ from .group_metrics import evaluate_by_group as evaluate_by_group
 from .paired_tests import compare_recommendations as compare_recommendations, holm as holm
 from .off_policy import off_policy_value as off_policy_value
 from .noise import add_noise as add_noise
+from .refit_policies import DriftPolicy as DriftPolicy, FrozenPolicy as FrozenPolicy
+from .refit_policies import OnlinePolicy as OnlinePolicy, ScheduledPolicy as ScheduledPolicy
+from .refit_replay import compare_refits as compare_refits
+from .bandit_rules import EpsilonGreedy as EpsilonGreedy, GreedyRule as GreedyRule
+from .bandit_rules import RandomRule as RandomRule, ThompsonSampling as ThompsonSampling
+from .interest_bandit import InterestBandit as InterestBandit, simulate_regret as simulate_regret
 from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
@@ -103,6 +116,7 @@ from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .plots import plot_k_distances as plot_k_distances
 from .cluster_plots import plot_cluster_count as plot_cluster_count
+from .flow_plots import plot_alluvial as plot_alluvial
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

@@ -33,7 +33,14 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 ROAD = (
     *("checks", "schema", "characters", "json_lines", "files", "download"),
     *("seeded", "interest_words"),
-    *("interest_texts", "interest_users", "interest_events", "interest_dirt", "interest_log"),
+    *(
+        "interest_changes",
+        "interest_texts",
+        "interest_users",
+        "interest_events",
+        "interest_dirt",
+        "interest_log",
+    ),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting", "log_statistics"),
@@ -49,11 +56,12 @@ ROAD = (
     *("sessions", "interests", "reproducible"),
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
-    "stability",
+    *("stability", "change_points", "drift", "drift_monitor"),
     *("neighbour_smoothing", "iterative_classification"),
     *("partitions", "density", "consensus", "look_alike"),
     *("clusters", "nested_clusters"),
     *("short_texts", "count_criteria", "cluster_count"),
+    *("adaptive_kmeans", "cluster_matching", "cluster_history", "windows", "dynamics"),
     *("likes", "recommender", "recommend", "behaviour"),
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
@@ -61,10 +69,11 @@ ROAD = (
     *("blending", "priors", "text_priors", "group_priors", "catalogue", "cold_start"),
     *("explanations", "word_explanations", "sentences", "feedback"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
-    *("cluster_names", "cluster_cards"),
+    *("cluster_names", "lasting_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
+    *("refit_policies", "refit_replay", "bandit_rules", "interest_bandit"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
-    *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
+    *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 
@@ -104,6 +113,7 @@ def requirements(extras: Iterable[str] | None = None) -> list[Requirement]:
     return [Requirement(line) for line in project["dependencies"] + lines]
 
 
+@pytest.mark.rows("L01")
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_every_direct_dependency_is_pinned_within_its_range(requirement):
     pinned = constraints()
@@ -128,6 +138,7 @@ def test_make_installs_every_extra_but_the_one_that_is_only_compared_with():
     assert "bertopic" in constraints().keys() - constraints(installed_only=True).keys()
 
 
+@pytest.mark.rows("L03")
 def test_every_installed_package_of_the_environment_is_pinned():
     pinned = constraints()
     needed = requirements(installed_extras())

@@ -2,7 +2,7 @@
 
 10,000 items with vectors of 384 numbers, 20,000 users with a history. A request is one event taken
 in and ten items returned. `p95_ms` is by the clock; `p95_cpu_ms` is processor time, which other
-work on the machine lengthens less. Throughput is that of batches of 10,000 events, also by both. The
+work on the machine lengthens less. Throughput is that of batches of 10,000 events, by both. The
 memory is that of the sums after a million events of five times as many users as fit in.
 """
 

@@ -113,6 +113,7 @@ def requirements(extras: Iterable[str] | None = None) -> list[Requirement]:
     return [Requirement(line) for line in project["dependencies"] + lines]
 
 
+@pytest.mark.rows("L01")
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_every_direct_dependency_is_pinned_within_its_range(requirement):
     pinned = constraints()
@@ -137,6 +138,7 @@ def test_make_installs_every_extra_but_the_one_that_is_only_compared_with():
     assert "bertopic" in constraints().keys() - constraints(installed_only=True).keys()
 
 
+@pytest.mark.rows("L03")
 def test_every_installed_package_of_the_environment_is_pinned():
     pinned = constraints()
     needed = requirements(installed_extras())

@@ -247,6 +247,7 @@ def test_smoothing_and_neighbours_by_hand():
         np.testing.assert_array_equal(columns[[0, 1, 2, 4]], form.columns()[[0, 1, 2, 4]])
 
 
+@pytest.mark.rows("R06")
 def test_new_items_find_those_who_like_them(world, fitted):
     log, _, _, wanted, cold = world
     lists = fitted.recommend(candidates=cold)

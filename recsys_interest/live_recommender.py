@@ -78,6 +78,8 @@ class LiveRecommender(BaseEstimator):
     memory that grows. Users without a profile get the items with the largest decayed sum of
     strengths over all users. `forget` does not take a user's share out of these sums.
 
+    Rows: U03.
+
     Examples
     --------
     >>> import pandas as pd

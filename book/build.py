@@ -50,6 +50,10 @@ else:
     print(json.dumps({"missing": None}))
 """
 
+# A number of an error in the source articles; what stands in backticks is left alone.
+ERROR = re.compile(r"`[^`]*`|(?<![\w-])E-S\d-\d\d\b")
+ERROR_LABEL = re.compile(r"^\((e-s\d-\d\d)\)=$", flags=re.MULTILINE)
+
 CONFIGURE = "from jupyter_book.cli.main import main; main()"
 
 
@@ -342,11 +346,19 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
     Sphinx reads a page again when its file is newer than the last reading.
     """
     wanted = {Path(name): (ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
+    entries = _error_entries(chapters.values())
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and path.suffix not in {".py", ".pyc"}:
-            wanted[path.relative_to(ROOT)] = path.read_bytes()
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = linked(content.decode(), entries).encode()
+            wanted[path.relative_to(ROOT)] = content
     for name, notebook in chapters.items():
-        wanted[Path("notebooks") / name] = nbformat.writes(notebook).encode()
+        page = copy.deepcopy(notebook)
+        for cell in page.cells:
+            if cell.cell_type == "markdown":
+                cell.source = linked(cell.source, entries)
+        wanted[Path("notebooks") / name] = nbformat.writes(page).encode()
         wanted |= _figures(notebook)
     source = out / "src"
     _forget_pages(source, wanted, out)
@@ -360,6 +372,30 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
         # A page that pastes a chapter's numbers does not know that they changed.
         for path in (p for p, content in wanted.items() if b".ipynb::" in content):
             (source / path).touch()
+
+
+def _error_entries(notebooks: Iterable[nbformat.NotebookNode]) -> set[str]:
+    """Return the labels of the entries about errors in the source articles."""
+    cells = [cell for notebook in notebooks for cell in notebook.cells]
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    return {label for text in texts for label in ERROR_LABEL.findall(text)}
+
+
+def linked(text: str, entries: set[str]) -> str:
+    """Turn every number of an error, such as E-S0-05, into a link to the entry about it.
+
+    The chapters write the bare number, which reads well in Jupyter too.
+    """
+
+    def link(match: re.Match[str]) -> str:
+        label = match[0].lower()
+        return f"{{ref}}`{match[0]} <{label}>`" if label in entries else match[0]
+
+    lines = text.split("\n")
+    heads = [i for i, line in enumerate(lines) if line.startswith("#")]
+    titles = {i: lines[i] for i in heads}  # a title that is a link cannot be linked to
+    whole = ERROR.sub(link, "\n".join("" if i in titles else s for i, s in enumerate(lines)))
+    return "\n".join(titles.get(i, line) for i, line in enumerate(whole.split("\n")))
 
 
 def _laid(target: Path, content: bytes) -> bool:

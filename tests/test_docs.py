@@ -58,6 +58,8 @@ ROAD = (
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
     *("linear_forms", "cold_rules", "validation", "text_informed"),
+    *("priors", "text_priors", "group_priors", "catalogue", "cold_start"),
+    *("explanations", "word_explanations", "feedback"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),

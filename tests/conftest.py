@@ -18,7 +18,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files whose tests run in one process because they look at the same built book.
-SHARES_WITH = {"test_browser": "test_book"}
+SHARES_WITH = {"tests/test_browser.py": "tests/test_book.py"}
+CHAPTER_NAMES = frozenset(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 # Before anything imports it: collecting doctests would.
 pytest.register_assert_rewrite("tests.recommender_conformance")
@@ -46,12 +47,33 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the chapters, which take longest, each for itself; keep other files together."""
-    for item in items:
-        name = "" if (chapter := _chapter(item)) is None else f"-{chapter.stem}"
-        file = SHARES_WITH.get(item.path.stem, item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(f"{file}{name}"))
+    """Start with the chapters, which take longest."""
     items.sort(key=lambda item: _chapter(item) is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, those of each chapter for themselves.
+
+    The marks of `--dist loadgroup` do this too, but not with pytest 9.2 and pytest-xdist 3.8: the
+    one no longer reads the attribute that the other sets.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileAndChapter(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByFileAndChapter(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group of tests that one process runs."""
+    file, _, test = nodeid.partition("::")
+    chapter = test.partition("[")[2].removesuffix("]")
+    if chapter in CHAPTER_NAMES:
+        return f"{file}[{chapter}]"
+    return SHARES_WITH.get(file, file)
 
 
 def _chapter(item: pytest.Item) -> Path | None:

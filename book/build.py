@@ -31,6 +31,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from cross_links import (
+    chapter_with_links,
+    error_entries,
+    homes,
+    page_with_links,
+    read_glossary,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -49,10 +56,6 @@ except OSError as error:
 else:
     print(json.dumps({"missing": None}))
 """
-
-# A number of an error in the source articles; what stands in backticks is left alone.
-ERROR = re.compile(r"`[^`]*`|(?<![\w-])E-S\d-\d\d\b")
-ERROR_LABEL = re.compile(r"^\((e-s\d-\d\d)\)=$", flags=re.MULTILINE)
 
 CONFIGURE = "from jupyter_book.cli.main import main; main()"
 
@@ -346,18 +349,18 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
     Sphinx reads a page again when its file is newer than the last reading.
     """
     wanted = {Path(name): (ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
-    entries = _error_entries(chapters.values())
+    entries = error_entries(chapters.values())
+    glossary, stub = ROOT / "book" / "glossary.md", ROOT / "recsys_interest" / "__init__.pyi"
+    terms = read_glossary(glossary.read_text("utf-8")) if glossary.exists() else []
+    modules = homes(stub.read_text("utf-8")) if stub.exists() else {}
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and path.suffix not in {".py", ".pyc"}:
             content = path.read_bytes()
             if path.suffix == ".md":
-                content = linked(content.decode(), entries).encode()
+                content = page_with_links(content.decode(), entries, terms, modules).encode()
             wanted[path.relative_to(ROOT)] = content
     for name, notebook in chapters.items():
-        page = copy.deepcopy(notebook)
-        for cell in page.cells:
-            if cell.cell_type == "markdown":
-                cell.source = linked(cell.source, entries)
+        page = chapter_with_links(notebook, Path(name).stem, entries, terms)
         wanted[Path("notebooks") / name] = nbformat.writes(page).encode()
         wanted |= _figures(notebook)
     source = out / "src"
@@ -372,30 +375,6 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
         # A page that pastes a chapter's numbers does not know that they changed.
         for path in (p for p, content in wanted.items() if b".ipynb::" in content):
             (source / path).touch()
-
-
-def _error_entries(notebooks: Iterable[nbformat.NotebookNode]) -> set[str]:
-    """Return the labels of the entries about errors in the source articles."""
-    cells = [cell for notebook in notebooks for cell in notebook.cells]
-    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
-    return {label for text in texts for label in ERROR_LABEL.findall(text)}
-
-
-def linked(text: str, entries: set[str]) -> str:
-    """Turn every number of an error, such as E-S0-05, into a link to the entry about it.
-
-    The chapters write the bare number, which reads well in Jupyter too.
-    """
-
-    def link(match: re.Match[str]) -> str:
-        label = match[0].lower()
-        return f"{{ref}}`{match[0]} <{label}>`" if label in entries else match[0]
-
-    lines = text.split("\n")
-    heads = [i for i, line in enumerate(lines) if line.startswith("#")]
-    titles = {i: lines[i] for i in heads}  # a title that is a link cannot be linked to
-    whole = ERROR.sub(link, "\n".join("" if i in titles else s for i, s in enumerate(lines)))
-    return "\n".join(titles.get(i, line) for i, line in enumerate(whole.split("\n")))
 
 
 def _laid(target: Path, content: bytes) -> bool:

@@ -59,6 +59,10 @@ from .look_alike import look_alike_lift as look_alike_lift, look_alikes as look_
 from .short_texts import join_words as join_words, short_text_clusterer as short_text_clusterer
 from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
+from .adaptive_kmeans import AdaptiveKMeans as AdaptiveKMeans
+from .cluster_matching import ClusterMatch as ClusterMatch, match_clusters as match_clusters
+from .windows import drop_replays as drop_replays, window_profiles as window_profiles
+from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
@@ -84,6 +88,7 @@ from .reranking import calibrate as calibrate, diversify as diversify
 from .reranking import fill_quotas as fill_quotas
 from .cluster_metrics import evaluate_clusters as evaluate_clusters
 from .cluster_names import intruder_test as intruder_test, name_clusters as name_clusters
+from .lasting_names import lasting_names as lasting_names, named_ledger as named_ledger
 from .cluster_cards import ClusterCard as ClusterCard, ClusterCards as ClusterCards
 from .cluster_cards import cluster_cards as cluster_cards
 from .ranking_metrics import evaluate_recommendations as evaluate_recommendations
@@ -101,6 +106,7 @@ from .adapting import adapt as adapt
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .plots import plot_k_distances as plot_k_distances
 from .cluster_plots import plot_cluster_count as plot_cluster_count
+from .flow_plots import plot_alluvial as plot_alluvial
 from .report import write_report as write_report
 from .pipeline import InterestPipeline as InterestPipeline
 

@@ -18,11 +18,11 @@ from scipy.linalg import solve
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_same_ids
-from recsys_interest.cold_rules import shares_of
+from recsys_interest.cold_rules import TextPairs, shares_of
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.group_priors import GroupPrior
 from recsys_interest.likes import Doubles, cooccurrence, on_grid
-from recsys_interest.linear_forms import DenseForm, LowRankForm, centred
+from recsys_interest.linear_forms import DenseForm, LowRankForm, centred, closeness
 from recsys_interest.nearest_neighbours import ItemKNNRecommender
 from recsys_interest.priors import VectorPrior
 from recsys_interest.recommend import CosineRecommender, PopularityRecommender
@@ -240,8 +240,8 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
     r"""Return what a fitted model would know of items that nobody likes yet, from their texts.
 
     By the model's `ColdRule`. Where that is ``"gram"``, the closed form of the liked items and one
-    more has the column
-    :math:`(X^\top X + \tau \lambda E E^\top + \lambda I)^{-1} \tau \lambda E e`.
+    more has the column :math:`P \, \tau \lambda k`, with :math:`P` of the model and the closeness
+    :math:`k` of the text to those of the liked items.
 
     Parameters
     ----------
@@ -268,7 +268,8 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
             columns = _low_rank_gram(model, form.left, new)
     elif warm.any():
         cold = np.arange(len(model.text_) + len(new)) >= len(model.text_)
-        shares = shares_of(rule, np.vstack([model.text_, new]), cold, np.append(warm, ~cold[cold]))
+        text = np.vstack([model.text_, new])
+        shares = shares_of(rule, TextPairs(text, cold, np.append(warm, ~cold[cold])))
         columns = shares.made(form.columns(), warm).astype(np.float64)
     columns[~new.any(axis=1)] = 0.0
     return columns
@@ -276,14 +277,19 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
 
 def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Doubles) -> Floats:
     weight, text = model.text_weight_ * model.l2_, model.text_[warm]
-    gram = cooccurrence(sparse.csr_array(model.likes_[:, warm])) + weight * (text @ text.T)
-    gram[np.diag_indices(len(gram))] += model.l2_
-    right = weight * (text @ new.T)
+    gram = cooccurrence(sparse.csr_array(model.likes_[:, warm]))
+    diagonal = np.diag_indices(len(gram))
+    gram[diagonal] = gram[diagonal] / (1.0 - model.dropout) + model.l2_
+    gram += weight * closeness(text, text)
+    right = weight * closeness(text, new)
     return np.asarray(solve(gram, right, assume_a="pos", overwrite_a=True, overwrite_b=True).T)
 
 
 def _low_rank_gram(model: TextInformedRecommender, left: Doubles, new: Doubles) -> Floats:
-    held = np.square(left).sum(axis=0)  # left is V sqrt(h) with h = s^2 / (s^2 + l2)
+    # `left` is V sqrt(h) over the roots of the penalties, with h = s^2 / (s^2 + l2).
+    odds = model.dropout / (1.0 - model.dropout)
+    penalties = 1.0 + odds * np.asarray(model.likes_.sum(axis=0)).ravel() / model.l2_
+    held = penalties @ np.square(left)
     weight = model.text_weight_ * (1.0 - held) / held  # tau l2 / s^2
     return np.asarray((new @ (model.text_.T @ left)) * weight)
 

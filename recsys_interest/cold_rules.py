@@ -6,7 +6,7 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import matmul
 from typing import Any
 
@@ -17,10 +17,10 @@ from scipy.linalg import cho_factor, cho_solve
 
 from recsys_interest.checks import check_positive, shown
 from recsys_interest.linear_forms import DenseForm, LowRankForm
-from recsys_interest.nearest_neighbours import text_neighbours
+from recsys_interest.nearest_neighbours import nearest_rows
 from recsys_interest.recommender import Floats
 
-__all__ = ["ColdRule", "Shares", "shares_of", "with_cold"]
+__all__ = ["ColdRule", "Shares", "TextPairs", "shares_of", "with_cold"]
 
 _KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
 _KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
@@ -122,26 +122,47 @@ class Shares:
         return np.asarray(table)
 
 
-def shares_of(
-    rule: ColdRule, text: Floats, cold: NDArray[np.bool_], warm: NDArray[np.bool_]
-) -> Shares:
-    """Return what the columns of the cold items are made of.
+class TextPairs:
+    """The texts of the cold and the warm items and their products, each made once.
 
     Parameters
     ----------
-    rule : ColdRule
-        Any but ``"gram"``.
     text : ndarray of float32 or float64, shape (n_items, n_features)
         Vectors of length one.
     cold, warm : ndarray of bool, shape (n_items,)
         For which items, from which items.
     """
-    new, known = text[cold], text[warm]
+
+    def __init__(self, text: Floats, cold: NDArray[np.bool_], warm: NDArray[np.bool_]) -> None:
+        self.new, self.known = text[cold], text[warm]
+
+    @cached_property
+    def within(self) -> Floats:
+        """The cosines among the warm items."""
+        return self.known @ self.known.T
+
+    @cached_property
+    def across(self) -> Floats:
+        """The cosines of each cold item (row) to the warm ones."""
+        return self.new @ self.known.T
+
+    @cached_property
+    def features(self) -> Floats:
+        """The products of the features over the warm items."""
+        return self.known.T @ self.known
+
+
+def shares_of(rule: ColdRule, pairs: TextPairs) -> Shares:
+    """Return what the columns of the cold items are made of, by any rule but ``"gram"``."""
     if rule.kind == "ridge":
-        return Shares(_ridge_shares(new, known, rule.setting), columns=1.0, likes=0.0)
+        return Shares(_ridge_shares(pairs, rule.setting), columns=1.0, likes=0.0)
     if rule.kind == "kernel":
-        return Shares((_kernel_shares(new, known, rule.setting),), columns=1.0, likes=rule.own)
-    near = text_neighbours(new, known, int(rule.setting)).astype(text.dtype)
+        inner, outer = (_kernel(t, rule.setting) for t in (pairs.within, pairs.across.T))
+        return Shares((_solved(inner, _KERNEL_PENALTY, outer),), columns=1.0, likes=rule.own)
+    dtype, no_one = pairs.known.dtype, np.full(len(pairs.new), -1)
+    near = nearest_rows(
+        lambda here: pairs.across[here], no_one, len(pairs.known), int(rule.setting)
+    ).astype(dtype)
     if rule.kind == "neighbours":
         return Shares((near,), columns=0.0, likes=1.0)
     total = near.sum(axis=1)
@@ -149,16 +170,11 @@ def shares_of(
     return Shares((scale @ near,), columns=1.0, likes=0.0)
 
 
-def _ridge_shares(new: Floats, known: Floats, penalty: float) -> tuple[Floats, ...]:
+def _ridge_shares(pairs: TextPairs, penalty: float) -> tuple[Floats, ...]:
     # Two ways to the same: whichever of the two tables to invert is the smaller.
-    if known.shape[1] < known.shape[0]:
-        return _solved(known.T @ known, penalty, new.T), known.T
-    return (_solved(known @ known.T, penalty, known @ new.T),)
-
-
-def _kernel_shares(new: Floats, known: Floats, gamma: float) -> Floats:
-    inner, outer = _kernel(known, known, gamma), _kernel(known, new, gamma)
-    return _solved(inner, _KERNEL_PENALTY, outer)
+    if pairs.known.shape[1] < pairs.known.shape[0]:
+        return _solved(pairs.features.copy(), penalty, pairs.new.T), pairs.known.T
+    return (_solved(pairs.within.copy(), penalty, pairs.across.T),)
 
 
 def _solved(inner: Floats, penalty: float, outer: Floats) -> Floats:
@@ -168,9 +184,8 @@ def _solved(inner: Floats, penalty: float, outer: Floats) -> Floats:
     return np.asarray(cho_solve(factor, outer, check_finite=False).T)
 
 
-def _kernel(left: Floats, right: Floats, gamma: float) -> Floats:
-    out = left @ right.T
-    out -= 1.0
+def _kernel(cosines: Floats, gamma: float) -> Floats:
+    out = cosines - cosines.dtype.type(1.0)
     out *= gamma
     return np.exp(out, out=out)
 
@@ -204,5 +219,5 @@ def with_cold(
     cold, warm = cold & has_text, warm & has_text
     if rule.kind == "gram" or not cold.any() or not warm.any():
         return form
-    shares = shares_of(rule, text, cold, warm)
+    shares = shares_of(rule, TextPairs(text, cold, warm))
     return form.replaced(cold, shares.made(form.columns(), warm))

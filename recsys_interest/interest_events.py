@@ -119,7 +119,7 @@ def draw_events(
     seed: int,
 ) -> pd.DataFrame:
     """Draw `total` events, sorted by time; the language of the items changes their text only."""
-    drawn = _Draw(users, topics, item_topic, total, days, stream(seed, 2))
+    drawn = _Draw(users, topics, item_topic, total, days, seed)
     chinese = (items["language"] == "zh").to_numpy().astype(np.int64)
     text = drawn.texts(topics, chinese, stream(seed, 3))
     order = np.lexsort([np.nan_to_num(drawn.value), drawn.what(len(items)), drawn.time])
@@ -167,14 +167,14 @@ class _Draw:
         item_topic: Ints,
         total: int,
         days: int,
-        rng: np.random.Generator,
+        seed: int,
     ) -> None:
-        self.rng = rng
+        self.rng = rng = stream(seed, 2)
         self.total = total
         self.user = np.repeat(np.arange(len(users.ids)), _event_counts(users.tier, total, rng))
         day = below(rng.random(total), days)
         self.time = day * _DAY + self._second_of_day(total)
-        self._topics(users, day)
+        self._topics(users, day, seed)
         self.item = self._items(item_topic, len(topics))
         tier = np.where(self.own, users.tier[self.user], 0)
         kinds = _kind_table(topics)
@@ -195,11 +195,15 @@ class _Draw:
         hour = weighted(self.rng.random(count), _HOURS)
         return hour * 3600 + below(self.rng.random(count), 3600)
 
-    def _topics(self, users: Users, day: Ints) -> None:
+    def _topics(self, users: Users, day: Ints, seed: int) -> None:
         drift_day = users.drift_day[self.user]
         changed = (drift_day >= 0) & (day >= drift_day)
         interest = np.where(changed, users.drifted_to[self.user], users.interest[self.user])
         second = users.second[self.user]
+        if users.changes.kind:
+            coin = stream(seed, 9).random(self.total)
+            interest = users.changes.topic_on(self.user, interest, day, coin)
+            second = users.changes.topic_on(self.user, second, day, coin)
         where = self.rng.random(self.total)
         anywhere = below(self.rng.random(self.total), len(users.names))
         self.topic = np.where(where < users.main_share[self.user], interest, second)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import as_moment, shown
+from recsys_interest.interest_changes import CHANGES, topics_needed
 from recsys_interest.interest_dirt import FAULTS, dirt_counts, plant_faults
 from recsys_interest.interest_events import draw_events
 from recsys_interest.interest_texts import N_DRAWS, item_table
@@ -85,6 +86,7 @@ def make_interest_log(
     domains: Sequence[str] | None = None,
     language: Literal["en", "zh", "both"] = "en",
     drift_share: float = 0.0,
+    changes: Mapping[str, int] | None = None,
     protected_correlation: float = 0.0,
     dirt: float | Mapping[str, int] = 0.0,
     seed: int = 0,
@@ -121,6 +123,12 @@ def make_interest_log(
     drift_share : float, default 0.0
         Share of the users whose first interest changes once, on a day between 30 % and 70 % of
         the log, to a third topic.
+    changes : mapping of str to int, optional
+        How often whole interests change, each time on a day of its own between 20 % and 80 % of
+        the log: ``{"birth": 1, "death": 1, "split": 1, "merge": 1}``. Before a birth and after a
+        death, those who have the interest are spread over topics that never change, of which at
+        least two are kept. Before a split and after a merge, those interested in either of two
+        topics take both alike. Needs one topic for a birth or death, two for a split or merge.
     protected_correlation : float, default 0.0
         Share of the users whose `group` is decided by their first interest; the group of the
         others is a fair coin. Age and gender are always independent of taste.
@@ -148,8 +156,11 @@ def make_interest_log(
 
         - ``"users"``: user_id, interest, second_interest, tier, drift_date, drifted_to (the last
           two missing for a user without drift);
+        - ``"interests"``: user_id, since, interest: what each user is interested in from when on,
+          by drift and by `changes`; ``a + b`` while two topics are one interest;
+        - ``"changes"``: date, change, interest, and of a split or merge the other topic;
         - ``"mixture"``: share of each topic (column) in the events of each user (index), before any
-          drift; the rows sum to 1;
+          drift or change; the rows sum to 1;
         - ``"items"``: item_id, topic, named ``domain/topic``;
         - ``"titles"``: item_id, title_en, title_zh;
         - ``"dirt"``: row, a position in ``events``, and its fault; without rows by default.
@@ -189,6 +200,7 @@ def make_interest_log(
     total = n_users * events_per_user
     faults = dirt_counts(_dirt(dirt), total)
     topics = _choose_topics(n_topics, domains, seed)
+    planned = _changes(changes, len(topics))
     n_items = _whole("n_items", n_items, len(topics))
     if max(total, n_items) > MOST_ROWS:
         raise ValueError(
@@ -205,6 +217,7 @@ def make_interest_log(
         days=days,
         drift_share=_share("drift_share", drift_share),
         protected_correlation=_share("protected_correlation", protected_correlation),
+        changes=planned,
     )
     items, titles, item_topic = _make_items(topics, n_items, language, seed)
     events = validate_events(
@@ -226,6 +239,8 @@ def make_interest_log(
         users=users.profile,
         truth={
             "users": users.truth(first_day),
+            "interests": users.interests(first_day),
+            "changes": users.changes.table(first_day, names),
             "mixture": users.mixture(),
             "items": pd.DataFrame({"item_id": items["item_id"], "topic": topic_names}),
             "titles": titles,
@@ -269,6 +284,24 @@ def _dirt(dirt: float | Mapping[str, int]) -> float | Mapping[str, int]:
             f"dirt has unknown faults: {shown(unknown)}; there are {shown(FAULTS, 20)}"
         )
     return {fault: _whole(f"dirt[{fault!r}]", count, 0) for fault, count in dirt.items()}
+
+
+def _changes(changes: object, n_topics: int) -> dict[str, int]:
+    if changes is None:
+        return {}
+    if not isinstance(changes, Mapping):
+        raise TypeError(f"changes must be a mapping like {{'birth': 1}}, got {changes!r}")
+    unknown = [kind for kind in changes if kind not in CHANGES]
+    if unknown:
+        raise ValueError(f"changes has unknown kinds: {shown(unknown)}; there are {shown(CHANGES)}")
+    counts = {k: _whole(f"changes[{k!r}]", number, 0) for k, number in changes.items()}
+    needed = topics_needed(counts)
+    if needed > n_topics:
+        raise ValueError(
+            f"changes = {counts} needs n_topics of at least {needed}, got {n_topics}: two for a "
+            f"split or merge, one for a birth or death, and two that stay"
+        )
+    return counts
 
 
 def _ids(letter: str, count: int) -> list[str]:

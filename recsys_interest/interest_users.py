@@ -5,11 +5,13 @@ Chapter: 01 (behaviour logs).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from recsys_interest.interest_changes import Changes, draw_changes
 from recsys_interest.schema import TIMESTAMP_DTYPE
 from recsys_interest.seeded import Floats, Ints, below, shuffled, stream, weighted
 
@@ -33,6 +35,7 @@ class Users:
     drift_day: Ints  # the first day of the new interest; −1 where there is none
     drifted_to: Ints
     profile: pd.DataFrame
+    changes: Changes
 
     def truth(self, first_day: pd.Timestamp) -> pd.DataFrame:
         """Return user_id, interest, second_interest, tier, drift_date and drifted_to."""
@@ -49,8 +52,32 @@ class Users:
             }
         )
 
+    def interests(self, first_day: pd.Timestamp) -> pd.DataFrame:
+        """Return user_id, since and interest: one row for each time a user's interest is new."""
+        starts = np.unique(np.concatenate([[0], self.drift_day, self.changes.day]))
+        names = np.array(self.changes.interest_names(self.names), dtype=object)
+        before = np.full(len(self.ids), len(names))
+        rows = []
+        for day in starts[starts >= 0].tolist():
+            drifted = (self.drift_day >= 0) & (self.drift_day <= day)
+            topic = np.where(drifted, self.drifted_to, self.interest)
+            now = self.changes.interest_on(topic, day)
+            new = np.flatnonzero(now != before)
+            rows.append(np.stack([new, np.full(len(new), day), now[new]]))
+            before = now
+        user, since, interest = np.concatenate(rows, axis=1)
+        order = np.lexsort([since, user])
+        moment = pd.Series(first_day + pd.to_timedelta(since[order], unit="D"))
+        return pd.DataFrame(
+            {
+                "user_id": pd.Series(np.array(self.ids, dtype=object)[user[order]], dtype="str"),
+                "since": moment.astype(TIMESTAMP_DTYPE),
+                "interest": pd.Series(names[interest[order]], dtype="str"),
+            }
+        )
+
     def mixture(self) -> pd.DataFrame:
-        """Return the share of every topic in a user's events, before any drift."""
+        """Return the share of every topic in a user's events, before any drift or change."""
         rows = np.arange(len(self.ids))
         share = np.full((len(self.ids), len(self.names)), ELSEWHERE / len(self.names))
         share[rows, self.interest] += self.main_share
@@ -71,8 +98,9 @@ def draw_users(
     days: int,
     drift_share: float,
     protected_correlation: float,
+    changes: Mapping[str, int],
 ) -> Users:
-    """Draw the users; neither drift nor the profile changes what else is drawn."""
+    """Draw the users; neither drift, changes nor the profile alter what else is drawn."""
     rng = stream(seed, 1)
     n_users, n_topics = len(ids), len(names)
     quarter = n_users // 4
@@ -91,6 +119,7 @@ def draw_users(
         drift_day=day,
         drifted_to=drifted_to,
         profile=_profile(ids, interest, protected_correlation, stream(seed, 5)),
+        changes=draw_changes(changes, second, n_topics, days, seed),
     )
 
 

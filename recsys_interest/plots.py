@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLUSTER_COLOURS",
+    "available_fonts",
+    "drawable",
     "map_positions",
     "plot_interest_map",
     "plot_intervals",
@@ -220,8 +222,8 @@ def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = No
         rows["mean"], range(len(rows)), xerr=spread, fmt="o", color=CLUSTER_COLOURS[0],
         ecolor=_INK, capsize=4, markersize=8, elinewidth=1.2,
     )  # fmt: skip
-    fonts = _fonts()
-    ticks = [_drawable(str(name), fonts) for name in rows.index]
+    fonts = available_fonts()
+    ticks = [drawable(str(name), fonts) for name in rows.index]
     ax.set_yticks(range(len(rows)), ticks, family=list(fonts), parse_math=False)
     ax.set_xlim(left=0)
     ax.set_ylim(-0.6, len(rows) - 0.4)
@@ -356,7 +358,7 @@ def _write_legend(ax: Axes, tiers: pd.Series) -> None:
     )  # fmt: skip
 
 
-def _fonts() -> dict[str, FT2Font]:
+def available_fonts() -> dict[str, FT2Font]:
     """Return the fonts to write with, by name: the user's own, then those with more characters."""
     from matplotlib import font_manager, rcParams
 
@@ -366,7 +368,7 @@ def _fonts() -> dict[str, FT2Font]:
     return {family: font_manager.get_font(path) for family, path in paths.items()}
 
 
-def _drawable(name: str, fonts: Mapping[str, FT2Font]) -> str:
+def drawable(name: str, fonts: Mapping[str, FT2Font]) -> str:
     """Return the name on one line, with a box for what no font has: matplotlib would warn."""
     line = " ".join(valid_text(name).split())
     has = {c: any(font.get_char_index(ord(c)) for font in fonts.values()) for c in set(line)}
@@ -377,9 +379,9 @@ def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> Text:
     from matplotlib.patheffects import withStroke
 
     x, y = _middle(places)
-    fonts = _fonts()
+    fonts = available_fonts()
     halo = [withStroke(linewidth=3, foreground="white")]
-    return ax.text(x, y, _drawable(name, fonts), ha="center", va="center", fontsize=9.5,
+    return ax.text(x, y, drawable(name, fonts), ha="center", va="center", fontsize=9.5,
                    fontweight="bold", color=_INK, path_effects=halo, family=list(fonts),
                    parse_math=False)  # fmt: skip
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from recsys_interest.behaviour import BehaviourRecommender, aligned_vectors
 from recsys_interest.checks import check_count, check_positive
 from recsys_interest.cold_rules import ColdRule, with_cold
-from recsys_interest.likes import on_grid
+from recsys_interest.likes import Doubles, on_grid
 from recsys_interest.linear_forms import DenseSolver, LowRankSolver, centred
 from recsys_interest.recommender import Floats, Positions, Recommender, best_cells
 from recsys_interest.validation import COLD_RULES, Search
@@ -44,7 +44,8 @@ class TextInformedRecommender(BehaviourRecommender):
     gains more than its standard error, then :math:`\lambda` once more; at last, by hiding all likes
     of some items, the rule that gives an item nobody likes its column of :math:`W` (`ColdRule`):
     the closed form itself, a ridge regression of columns on texts, straight or bent, the mean
-    column of the nearest texts, or their cosines.
+    column of the nearest texts, or their cosines. In a catalogue of more than 4,096 items the
+    choice is made on so many of them, drawn at random.
 
     Parameters
     ----------
@@ -224,12 +225,13 @@ class TextInformedRecommender(BehaviourRecommender):
                 *(len(self.item_ids_), self.max_dense_items, self.n_factors),
             )
         self._choose(likes)
-        model = self._solver("float64", once=True)(likes, self.l2_, self.text_weight_)
+        solver = self._solver(self.text_, "float64", once=True)
+        model = solver(likes, self.l2_, self.text_weight_)
         warm = likes.sum(axis=0) > 0
         self.model_ = with_cold(model, self.cold_rule_, self.text_, ~warm, warm).rounded()
 
     def _choose(self, likes: sparse.csr_array) -> None:
-        search = Search(likes, self.text_, self._solver("float32"), self.random_state)
+        search = Search(likes, self.text_, self._solver, self.random_state)
         given = self.text_weight
         start = search.start() if self.l2 is None else float(self.l2)
         first = search.penalty(start, given or 0.0) if self.l2 is None else start
@@ -248,10 +250,12 @@ class TextInformedRecommender(BehaviourRecommender):
         rules = [r for r in COLD_RULES if self.form_ == "dense" or not r.needs_likes]
         return search.cold_rule(self.l2_, self.text_weight_, rules)
 
-    def _solver(self, dtype: str, *, once: bool = False) -> DenseSolver | LowRankSolver:
+    def _solver(
+        self, text: Doubles, dtype: str = "float32", *, once: bool = False
+    ) -> DenseSolver | LowRankSolver:
         if self.form_ == "dense":
-            return DenseSolver(self.text_, self.dropout, dtype, once=once)
-        return LowRankSolver(self.text_, self.dropout, self.n_factors, self.random_state)
+            return DenseSolver(text, self.dropout, dtype, once=once)
+        return LowRankSolver(text, self.dropout, self.n_factors, self.random_state)
 
     def _scores(self, users: Positions) -> Floats:
         return self.model_.scores(self.likes_[users])

@@ -130,11 +130,10 @@ def load_dataset(name):
 def mini_book(tmp_path: Path) -> Path:
     """Return a folder with the book's engine and settings, one page and no chapter yet."""
     root = tmp_path / "a small book"  # the space is meant
-    for name in ("_config.yml", "constraints.txt", "book/references.bib"):
+    engine = [f"book/{path.name}" for path in (ROOT / "book").glob("*.py")]
+    for name in ("_config.yml", "constraints.txt", "book/references.bib", *engine):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
-    for module in (ROOT / "book").glob("*.py"):
-        shutil.copy(module, root / "book" / module.name)
     for folder in ("_static", "_templates"):
         shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     (root / "notebooks").mkdir()
@@ -147,6 +146,9 @@ def mini_book(tmp_path: Path) -> Path:
 
 def load_build(root: Path) -> ModuleType:
     """Return `book/build.py` of a folder as a module."""
+    # A script finds the modules beside it; a module that is loaded by its path does not.
+    if (here := str(ROOT / "book")) not in sys.path:
+        sys.path.append(here)
     spec = importlib.util.spec_from_file_location("book_build", root / "book" / "build.py")
     assert spec is not None
     assert spec.loader is not None

@@ -135,10 +135,17 @@ def test_by_the_closed_form_a_new_column_is_that_of_a_catalogue_with_the_item(wo
         text = np.vstack([model.text_, centred(unit, model.mean_)])
         likes = model.likes_.copy()
         likes.resize((likes.shape[0], N + 1))
-        whole = DenseSolver(text, "float64")(likes, 3.0, 0.5).weights
+        whole = DenseSolver(text, model.dropout, "float64")(likes, 3.0, 0.5).weights
         np.testing.assert_allclose(column, whole[:N, N], atol=1e-9)
+    # The low-rank form takes the cosine itself for the closeness.
+    gram = (low.likes_.T @ low.likes_).toarray()
+    gram += np.diag(np.diag(gram) * low.dropout / (1 - low.dropout))
+    unit = vectors.loc[NEW].to_numpy(float, copy=True)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    right = 1.5 * low.text_ @ centred(unit, low.mean_).T
+    expected = np.linalg.solve(gram + 1.5 * low.text_ @ low.text_.T + 3.0 * np.eye(N), right)
     by_factors = low.model_.left @ columns_of_texts(low, vectors.loc[NEW]).T
-    np.testing.assert_allclose(by_factors.T, dense, atol=1e-6)
+    np.testing.assert_allclose(by_factors, expected, atol=1e-6)
 
 
 def test_an_item_without_text_comes_last(world):

@@ -33,7 +33,14 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 ROAD = (
     *("checks", "schema", "characters", "json_lines", "files", "download"),
     *("seeded", "interest_words"),
-    *("interest_texts", "interest_users", "interest_events", "interest_dirt", "interest_log"),
+    *(
+        "interest_changes",
+        "interest_texts",
+        "interest_users",
+        "interest_events",
+        "interest_dirt",
+        "interest_log",
+    ),
     *("dataset_parsers", "dataset_catalogue", "dataset_files", "datasets"),
     *("clean_log", "times", "parsing", "filling", "returns", "duplicates", "robots"),
     *("cleaning", "splitting", "log_statistics"),
@@ -54,6 +61,7 @@ ROAD = (
     *("partitions", "density", "consensus", "look_alike"),
     *("clusters", "nested_clusters"),
     *("short_texts", "count_criteria", "cluster_count"),
+    *("adaptive_kmeans", "cluster_matching", "cluster_history", "windows", "dynamics"),
     *("likes", "recommender", "recommend", "behaviour"),
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
@@ -61,10 +69,10 @@ ROAD = (
     *("priors", "text_priors", "group_priors", "catalogue", "cold_start"),
     *("explanations", "word_explanations", "feedback"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
-    *("cluster_names", "cluster_cards"),
+    *("cluster_names", "lasting_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
-    *("plots", "cluster_plots", "report", "storage", "pipeline", "exercises"),
+    *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
 )
 

@@ -48,7 +48,8 @@ def joined(log: Dataset) -> pd.DataFrame:
 
 
 def csv_fingerprint(log: Dataset) -> str:
-    tables = [log.events, log.items, log.users, *log.truth.values()]
+    known = ("users", "mixture", "items", "titles", "dirt")  # before there were changes
+    tables = [log.events, log.items, log.users, *(log.truth[name] for name in known)]
     text = "".join(t.to_csv(index=False, lineterminator="\n") for t in tables)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -398,6 +399,95 @@ def test_chosen_domains() -> None:
     log = make_interest_log(30, n_topics=None, domains=("video", "music"))
     topics = set(log.truth["items"]["topic"])
     assert topics == {name for name in TOPICS if name.split("/")[0] in ("music", "video")}
+
+
+CHANGES = {"birth": 1, "death": 1, "split": 1, "merge": 1}
+
+
+@pytest.fixture(scope="module")
+def changing() -> Dataset:
+    return make_interest_log(400, 50, n_topics=12, changes=CHANGES, seed=4)
+
+
+def test_changes_are_dated_and_change_nothing_else(changing: Dataset) -> None:
+    still = make_interest_log(400, 50, n_topics=12, seed=4)
+    for name in ("users", "items", "titles"):
+        pd.testing.assert_frame_equal(changing.truth[name], still.truth[name])
+    pd.testing.assert_frame_equal(changing.items, still.items)
+    assert still.truth["changes"].empty
+    table = changing.truth["changes"]
+    assert sorted(table["change"]) == sorted(CHANGES)
+    assert table["date"].is_monotonic_increasing
+    assert table["date"].is_unique
+    assert (table["other"].notna() == table["change"].isin(["split", "merge"])).all()
+    topics = [*table["interest"], *table["other"].dropna()]
+    assert len(set(topics)) == len(topics) == 6
+    days = (table["date"] - pd.Timestamp("2026-01-01", tz="UTC")).dt.days
+    assert days.between(0.2 * 180 - 1, 0.8 * 180).all()
+
+
+def test_what_is_born_or_dies_is_felt_from_its_day_on(changing: Dataset) -> None:
+    joined = changing.events.merge(changing.truth["items"], on="item_id")
+    changes = changing.truth["changes"].set_index("change")
+    for kind, quiet_before in (("birth", True), ("death", False)):
+        row = changes.loc[kind]
+        mine = joined[joined["topic"] == row["interest"]]
+        early = (mine["timestamp"] < row["date"]).mean()
+        assert (early < 0.2) if quiet_before else (early > 0.8)
+
+
+def test_while_two_topics_are_one_interest_everybody_takes_both(changing: Dataset) -> None:
+    joined = changing.events.merge(changing.truth["items"], on="item_id").merge(
+        changing.truth["users"], on="user_id"
+    )
+    changes = changing.truth["changes"].set_index("change")
+    for kind in ("split", "merge"):
+        row = changes.loc[kind]
+        mine = joined[joined["interest"] == row["interest"]]
+        mine = mine[mine["topic"].isin([row["interest"], row["other"]])]
+        as_one = (mine["timestamp"] < row["date"]) == (kind == "split")
+        share = (mine["topic"] == row["other"]).groupby(as_one).mean()
+        assert 0.4 < share[True] < 0.6
+        assert share[False] < 0.2
+
+
+def test_interests_say_who_wanted_what_when(changing: Dataset) -> None:
+    table, users = changing.truth["interests"], changing.truth["users"]
+    first = table.groupby("user_id")["interest"].first()
+    assert set(first.index) == set(users["user_id"])
+    assert (table["interest"] != table.groupby("user_id")["interest"].shift()).all()
+    split = changing.truth["changes"].set_index("change").loc["split"]
+    of_user = users.set_index("user_id")["interest"]
+    one = first[of_user.isin([split["interest"], split["other"]])]
+    assert one.unique().tolist() == [f"{split['interest']} + {split['other']}"]
+    drifted = make_interest_log(50, 20, drift_share=0.4).truth
+    assert len(drifted["interests"]) == 50 + 20
+    last = drifted["interests"].groupby("user_id")["interest"].last()
+    moved = drifted["users"].dropna(subset="drifted_to").set_index("user_id")["drifted_to"]
+    assert (last[moved.index] == moved).all()
+
+
+def test_the_changing_log_is_the_same_on_any_machine() -> None:
+    log = make_interest_log(20, 5, n_items=16, n_topics=8, changes=CHANGES, drift_share=0.25)
+    tables = [log.events, log.truth["interests"], log.truth["changes"]]
+    text = "".join(t.to_csv(index=False, lineterminator="\n") for t in tables)
+    expected = "eab634fb7ac04d17f8964268ebdf8e19ff2f6cfe438f44559c64edd593ff5216"
+    assert hashlib.sha256(text.encode()).hexdigest() == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"revival": 1}, ValueError, "unknown kinds: 'revival'"),
+        ({"birth": -1}, ValueError, "from 0"),
+        ({"birth": 1.5}, TypeError, "whole number"),
+        (["birth"], TypeError, "mapping"),
+        ({"split": 4}, ValueError, "n_topics of at least 10, got 8"),
+    ],
+)
+def test_impossible_changes_are_refused(changes, error, message) -> None:
+    with pytest.raises(error, match=message):
+        make_interest_log(10, 2, changes=changes)
 
 
 def test_drift_is_dated() -> None:

@@ -1,0 +1,153 @@
+"""User vectors window by window: a log cut along the calendar.
+
+Chapter: 14 (dynamic interests).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.base import clone
+
+from recsys_interest.checks import SchemaError, as_moment, canonical_ids, shown
+from recsys_interest.profiles import InterestProfiler
+from recsys_interest.schema import validate_events
+
+__all__ = ["drop_replays", "window_profiles"]
+
+
+def drop_replays(events: pd.DataFrame) -> pd.DataFrame:
+    """Keep each event once where a column `event_id` says which is which.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Events; without a column `event_id` they are returned as they are.
+
+    Returns
+    -------
+    DataFrame
+        The first row of every id.
+
+    Raises
+    ------
+    SchemaError
+        If an id is missing, or one id stands for different events.
+
+    Notes
+    -----
+    Chapter 14, "Dynamic interests".
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"event_id": [7, 8, 7], "user_id": ["ann", "bob", "ann"]})
+    >>> drop_replays(log)["user_id"].tolist()
+    ['ann', 'bob']
+    """
+    if not isinstance(events, pd.DataFrame) or "event_id" not in events:
+        return events
+    ids = canonical_ids(events["event_id"], "events.event_id")
+    again = ids.duplicated().to_numpy()
+    if not again.any():
+        return events
+    whole = events.assign(event_id=ids)
+    different = ids[~whole.duplicated().to_numpy() & again]
+    if len(different):
+        raise SchemaError(
+            f"events.event_id {shown(different.tolist())} stands for different events; give each "
+            f"event an id of its own"
+        )
+    return events[~again]
+
+
+def window_profiles(
+    events: pd.DataFrame,
+    item_vectors: pd.DataFrame,
+    every: str,
+    *,
+    profiler: InterestProfiler | None = None,
+    memory: bool = False,
+    origin: str | pd.Timestamp = "start_day",
+) -> pd.DataFrame:
+    """Return one interest vector for every user and window.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Valid events, in any order: a window is decided by the time stamp, and not by when the row
+        came. With a column `event_id`, a repeated event counts once, see `drop_replays`.
+    item_vectors : DataFrame, shape (n_items, n_features)
+        Numeric, indexed by item id.
+    every : str
+        How long a window is, a frequency of pandas: "YS" (calendar years), "QS", "MS", "7D".
+    profiler : InterestProfiler, optional
+        Weighs the events; the default one if not given.
+    memory : bool, default False
+        Whether a vector is made of all events up to the end of the window, which is meant for a
+        profiler with a half-life, instead of the events in the window alone.
+    origin : Timestamp or {"start_day", "epoch"}, default "start_day"
+        From where windows of a number of days are counted: the day of the first event, or a fixed
+        moment, which cuts a longer log at the same places.
+
+    Returns
+    -------
+    DataFrame of float32
+        Indexed by `window`, its first moment in UTC, and `user_id`, both ascending. A user has a
+        row in a window with an event; a window without events has no rows.
+
+    Raises
+    ------
+    TypeError
+        If something is of the wrong kind.
+    SchemaError
+        If the tables do not fit the schema, or one `event_id` stands for different events.
+    ValueError
+        If `every` is no frequency, or there are no events.
+
+    Notes
+    -----
+    Chapter 14, "Dynamic interests". All vectors lie in one space, that of the items, so that those
+    of different windows can be compared.
+
+    Examples
+    --------
+    >>> vectors = pd.DataFrame({"x": [1.0, 0.0], "y": [0.0, 1.0]}, index=["tent", "novel"])
+    >>> log = pd.DataFrame({"user_id": ["ann"] * 2, "item_id": ["tent", "novel"],
+    ...                     "event": ["like"] * 2,
+    ...                     "timestamp": pd.to_datetime(["2025-06-01", "2026-06-01"])})
+    >>> window_profiles(log, vectors, "YS").droplevel("user_id")
+                                 x    y
+    window
+    2025-01-01 00:00:00+00:00  1.0  0.0
+    2026-01-01 00:00:00+00:00  0.0  1.0
+    """
+    log = validate_events(drop_replays(events))
+    if log.empty:
+        raise ValueError("events holds no events, so there are no windows")
+    own = InterestProfiler() if profiler is None else clone(profiler)
+    if not isinstance(own, InterestProfiler):
+        raise TypeError(f"profiler must be an InterestProfiler, got {type(profiler).__name__}")
+    found = {}
+    for window, mine in _cut(log, every, origin):
+        if memory:
+            own.partial_fit(mine, item_vectors)
+            found[window] = own.lookup(sorted(mine["user_id"].unique()))
+        else:
+            found[window] = own.fit(mine, item_vectors).profiles_
+    return pd.concat(found, names=["window", "user_id"])
+
+
+def _cut(log: pd.DataFrame, every: str, origin: Any) -> list[tuple[pd.Timestamp, pd.DataFrame]]:
+    # Of stamps with a time zone, pandas ignores the origin of windows of days.
+    naive = log["timestamp"].dt.tz_localize(None)
+    if not isinstance(origin, str) or origin not in ("start_day", "epoch"):
+        origin = as_moment(origin, "origin").tz_localize(None)
+    try:
+        by_time = pd.Grouper(freq=every, origin=origin)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"every is no frequency of pandas: {error}; use for example 'YS', 'MS' or '30D'"
+        ) from None
+    groups = log.set_axis(naive, axis=0).groupby(by_time)
+    return [(w.tz_localize("UTC"), mine.reset_index(drop=True)) for w, mine in groups if len(mine)]

@@ -1,0 +1,179 @@
+"""Which cluster is which: the assignment, and what is left over."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_interest.cluster_matching import match_clusters
+
+PLACES = np.eye(6)
+
+
+def users(*sizes, start=0):
+    """One cluster of users for each size: 0, 0, 1, 1, 1, ..."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    return pd.Series(labels, index=[f"u{start + n}" for n in range(len(labels))])
+
+
+def best_by_trying(same):
+    """The largest sum of scores above one half, over every way to match."""
+    old, new = same.shape
+    wide = np.zeros((max(old, new), max(old, new)))
+    wide[:old, :new] = np.where(same > 0.5, same, 0)
+    rows = range(len(wide))
+    return max(wide[rows, list(columns)].sum() for columns in permutations(rows))
+
+
+def test_names_that_jump_are_found_again():
+    before = users(4, 3, 5)
+    after = before.map({0: 2, 1: 0, 2: 1})
+    match = match_clusters(PLACES[:3], before, PLACES[[1, 2, 0]], after)
+    assert match.continued.tolist() == [1, 2, 0]
+    assert (match.parent == -1).all()
+    assert (match.heir == -1).all()
+
+
+def test_either_side_alone_is_enough_where_the_other_is_silent():
+    before = users(4, 4)
+    turned = 1 - before
+    assert match_clusters(PLACES[:2], None, PLACES[[1, 0]], None).continued.tolist() == [1, 0]
+    strangers = users(4, 4, start=100)
+    assert match_clusters(PLACES[:2], before, PLACES[[1, 0]], strangers).continued.tolist() == [
+        1,
+        0,
+    ]
+    members = match_clusters(PLACES[:2], before, PLACES[:2], turned, member_weight=1.0)
+    assert members.continued.tolist() == [1, 0]
+    places = match_clusters(PLACES[:2], before, PLACES[:2], turned, member_weight=0.0)
+    assert places.continued.tolist() == [0, 1]
+
+
+def test_a_split_keeps_one_part_and_names_the_parent_of_the_other():
+    before = users(10, 6)
+    after = before.where(before != 0, [0] * 6 + [2] * 4 + [0] * 6)
+    middle = PLACES[0] + PLACES[2]
+    match = match_clusters([middle, PLACES[1]], before, PLACES[:3], after)
+    assert match.continued.tolist() == [0, 1, -1]
+    assert match.parent.tolist() == [-1, -1, 0]
+
+
+def test_a_merge_keeps_the_larger_and_names_the_heir_of_the_other():
+    after = users(10, 6)
+    before = after.where(after != 0, [0] * 6 + [2] * 4 + [0] * 6)
+    middle = PLACES[0] + PLACES[2]
+    match = match_clusters(PLACES[:3], before, [middle, PLACES[1]], after)
+    assert match.continued.tolist() == [0, 1]
+    assert match.heir.tolist() == [-1, -1, 0]
+
+
+def test_of_three_equal_parts_one_keeps_the_id():
+    before = users(9)
+    after = pd.Series([0, 1, 2] * 3, index=before.index)
+    match = match_clusters(PLACES[:1], before, PLACES[3:6], after)
+    assert sorted(match.continued) == [-1, -1, 0]
+    assert sorted(match.parent) == [-1, 0, 0]
+    back = match_clusters(PLACES[3:6], after, PLACES[:1], before)
+    assert back.continued.tolist() in ([0], [1], [2])
+    assert sorted(back.heir) == [-1, 0, 0]
+
+
+def test_a_place_that_is_new_and_members_from_everywhere_are_a_birth():
+    before = users(6, 6, 6)
+    after = before.copy()
+    after.iloc[[0, 1, 6, 7, 12, 13]] = 3
+    match = match_clusters(PLACES[:3], before, PLACES[:4], after)
+    assert match.continued.tolist() == [0, 1, 2, -1]
+    assert match.parent.tolist() == [-1] * 4
+    back = match_clusters(PLACES[:4], after, PLACES[:3], before)
+    assert back.continued.tolist() == [0, 1, 2]
+    assert back.heir.tolist() == [-1] * 4
+
+
+def test_scores_by_hand():
+    before, after = users(3, 1), pd.Series([0, 0, 1, 1], index=[f"u{n}" for n in range(4)])
+    row = match_clusters(PLACES[:2], before, PLACES[:2], after).scores.set_index(
+        ["before", "after"]
+    )
+    first = row.loc[(0, 0)]
+    assert first["shared"] == 2
+    assert first["centroids"] == pytest.approx(1.0)
+    assert first["same"] == pytest.approx(0.5 * (2 * 2 / (3 + 2)) + 0.5)
+    assert first["part"] == pytest.approx(1.0)
+    assert first["joined"] == pytest.approx(2 / 3)
+    half_way = match_clusters(PLACES[:2], None, [[1, 0.5, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]], None)
+    away = np.sqrt(2 - 2 / np.sqrt(1.25)) / np.sqrt(2)
+    assert half_way.scores["same"].iloc[0] == pytest.approx(1 - away)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000))
+def test_the_assignment_is_the_best_there_is(seed):
+    rng = np.random.default_rng(seed)
+    n_old, n_new = rng.integers(1, 5, 2)
+    before = pd.Series(rng.integers(-1, n_old, 40))
+    after = pd.Series(np.where(rng.random(40) < 0.7, before % n_new, rng.integers(-1, n_new, 40)))
+    old, new = rng.normal(size=(n_old, 3)), rng.normal(size=(n_new, 3))
+    match = match_clusters(old, before, new, after)
+    same = match.scores["same"].to_numpy().reshape(n_old, n_new)
+    assert same.min() >= 0
+    assert same.max() <= 1 + 1e-12
+    taken = match.continued[match.continued >= 0]
+    assert taken.is_unique
+    found = sum(same[i, j] for j, i in taken.items() if same[i, j] > 0.5)
+    assert found == pytest.approx(best_by_trying(same))
+    # Whoever goes on neither has a parent nor an heir.
+    assert (match.parent[taken.index] == -1).all()
+    assert (match.heir[taken.to_numpy()] == -1).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_what_the_clusters_are_called_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    before = pd.Series(rng.integers(0, 4, 60))
+    after = pd.Series(np.where(rng.random(60) < 0.6, before, rng.integers(0, 4, 60)))
+    old = rng.normal(size=(4, 5))
+    new = old + rng.normal(0, 0.3, (4, 5))
+    turn = rng.permutation(4)
+    plain = match_clusters(old, before, new, after)
+    turned = match_clusters(old, before, new[np.argsort(turn)], after.map(dict(enumerate(turn))))
+    assert turned.continued[turn].tolist() == plain.continued.tolist()
+    assert turned.parent[turn].tolist() == plain.parent.tolist()
+
+
+def test_nothing_on_one_side():
+    empty = np.empty((0, 3))
+    match = match_clusters(empty, None, np.eye(3), None)
+    assert match.continued.tolist() == [-1] * 3
+    assert match_clusters(np.eye(3), None, empty, None).heir.tolist() == [-1] * 3
+    assert match_clusters(empty, None, empty, None).scores.empty
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"member_weight": 1.5}, ValueError, "from 0 to 1"),
+        ({"member_weight": "much"}, TypeError, "number from 0 to 1"),
+        ({"centroids": [[np.nan, 1]]}, ValueError, "centroids holds NaN"),
+        ({"centroids": [[1, 0, 0]]}, ValueError, "same vectors"),
+        ({"centroids": "x"}, TypeError, "table of numbers"),
+        ({"centroids": [1.0, 2.0]}, ValueError, "rows and columns"),
+        ({"members": [0, 0]}, TypeError, "Series"),
+        ({"members": pd.Series([0, 0], index=["a", "a"])}, ValueError, "'a'"),
+        ({"members": pd.Series([3], index=["a"])}, ValueError, "cluster 3"),
+    ],
+)
+def test_bad_input_is_named(change, error, message):
+    here = pd.Series([0], index=["a"])
+    given_ = {"centroids": [[1.0, 0.0]], "members": here, "member_weight": 0.5} | change
+    with pytest.raises(error, match=message):
+        match_clusters(
+            given_["centroids"], given_["members"], [[1.0, 0.0]], here,
+            member_weight=given_["member_weight"],
+        )  # fmt: skip

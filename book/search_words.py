@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class SearchEnglishAndChinese(SearchEnglish):
         words = []
         for piece in _PIECES.findall(input):
             if _IS_HAN.match(piece):
-                words += [*piece, *map("".join, zip(piece, piece[1:], strict=False))]
+                words += [*piece, *map("".join, pairwise(piece))]
             else:
                 words += super().split(piece)
         return words

@@ -1,4 +1,4 @@
-"""The book in a real browser: from disk and from a server, light and dark, on a desk and a phone."""
+"""The book in a real browser: from disk and from a server, light and dark, on desk and phone."""
 
 from __future__ import annotations
 
@@ -190,9 +190,13 @@ def test_copy_buttons_copy_the_code_and_no_prompt(context, server, name):
     assert buttons.count() == page.locator("div.highlight pre").count() > 0
     for place in range(0, buttons.count(), max(1, buttons.count() // 4)):
         button = buttons.nth(place)
-        shown = page.evaluate("b => b.parentElement.querySelector('pre').innerText", button.element_handle())
+        shown = page.evaluate(
+            "b => b.parentElement.querySelector('pre').innerText", button.element_handle()
+        )
         button.evaluate("b => b.click()")
-        page.wait_for_function("async () => (await navigator.clipboard.readText()) !== 'nothing yet'")
+        page.wait_for_function(
+            "async () => (await navigator.clipboard.readText()) !== 'nothing yet'"
+        )
         copied = page.evaluate("() => navigator.clipboard.readText()")
         assert copied == typed(shown)
         page.evaluate("() => navigator.clipboard.writeText('nothing yet')")

@@ -152,3 +152,10 @@ def load_checks(page: Page) -> None:
     """Give the page the functions that look at it."""
     page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
     page.add_script_tag(content=CHECKS.read_text(encoding="utf-8"))
+
+
+def html_pages(html: Path) -> list[str]:
+    """Return the pages of the book, without the one that only leads on."""
+    # The theme lays two of its templates among the static files.
+    found = [p.relative_to(html) for p in sorted(html.rglob("*.html"))]
+    return [p.as_posix() for p in found if "_static" not in p.parts and str(p) != "index.html"]

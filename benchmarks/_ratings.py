@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+from sklearn.preprocessing import normalize
 
 from recsys_interest import (
     ALSRecommender,
@@ -27,7 +29,7 @@ from recsys_interest import (
 
 K = 10
 SEEDS = (0, 1, 2, 3, 4)
-N_HASHED = 4096
+N_HASHED, N_HASHED_TAGS = 4096, 512
 N_TUNING_USERS = 2000
 CLASSICS: dict[str, Sequence[Recommender]] = {
     "popularity": (PopularityRecommender(),),
@@ -55,7 +57,7 @@ def data(name: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFr
     Returns
     -------
     tuple of four DataFrames
-        Events, items, vectors of the language model, and these beside hashed word counts.
+        Events, items, and the two of `vectors_of`.
     """
     found = load_dataset(name)
     events = found.events[(found.events["event"] == "rate") & (found.events["value"] >= 4)]
@@ -67,7 +69,11 @@ def data(name: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFr
 
 
 def vectors_of(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the vectors of the language model, and these beside hashed, weighted words.
+    """Return the vectors of the language model, and wider ones.
+
+    The wider ones hold beside them the hashed, weighted words of the text, those of the tags alone,
+    and the year that the title names, if it does, so that years near each other are alike. What
+    they are made of and their weights were chosen on draws that are not reported.
 
     Parameters
     ----------
@@ -77,14 +83,32 @@ def vectors_of(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     tuple of two DataFrames of float32
-        Of the wider one, both halves have length one.
+        Indexed by item.
     """
     texts = item_text(items)
     bert = TextEncoder(dtype="auto", cache="default", progress=False).fit_transform(texts)
-    hashing = HashingVectorizer(n_features=N_HASHED, norm=None, alternate_sign=False)
-    words = TfidfTransformer(sublinear_tf=True).fit_transform(hashing.transform(texts)).toarray()
-    both = np.hstack([bert.to_numpy(), words.astype(np.float32)])
-    return bert, pd.DataFrame(both, index=bert.index)
+    parts = [bert.to_numpy(), _words(texts, N_HASHED)]
+    ids = items["item_id"]
+    for column, make in (("tags", _tags), ("title", _years)):
+        if column in items:
+            parts.append(0.7 * make(items[column].set_axis(ids).reindex(bert.index).fillna("")))
+    return bert, pd.DataFrame(np.hstack(parts).astype(np.float32), index=bert.index)
+
+
+def _words(texts: pd.Series, n_features: int) -> NDArray[np.float64]:
+    hashing = HashingVectorizer(n_features=n_features, norm=None, alternate_sign=False)
+    weighing = TfidfTransformer(sublinear_tf=True)
+    return np.asarray(weighing.fit_transform(hashing.transform(texts)).toarray())
+
+
+def _tags(tags: pd.Series) -> NDArray[np.float64]:
+    return _words(tags, N_HASHED_TAGS)
+
+
+def _years(titles: pd.Series) -> NDArray[np.float64]:
+    year = titles.str.extract(r"\((\d{4})\)$")[0].astype(float).to_numpy()
+    near = np.exp(-0.5 * np.square((year[:, None] - np.arange(1900, 2030, 5)) / 5))
+    return np.asarray(normalize(np.nan_to_num(near)))
 
 
 def ndcg(lists: pd.DataFrame, relevant: pd.DataFrame) -> pd.Series:

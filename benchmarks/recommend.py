@@ -5,9 +5,9 @@ test, five times anew. The settings of every classic are chosen by NDCG@10 on a 
 training ratings of the first draw and kept for the others; the text-informed model chooses its own
 inside each `fit`, on the training ratings. Then each learns from all training ratings. The cosine
 is that of the mean text vector. The text vectors of the text-informed model are those of the
-language model beside hashed word counts, which know names of authors that the language model does
-not tell apart. Intervals are Student's t over the draws, or over the users of one draw where it is
-said.
+language model beside hashed words of the text and of the tags, which know names of authors that the
+language model does not tell apart, and the year in the title. Intervals are Student's t over the
+draws, or over the users of one draw where it is said.
 
 What follows: the same with texts that are blank, of other items, or titles alone; splits by time,
 where times are known; EASE and item k-NN by other packages on the same split (`cornac`, of the

@@ -38,6 +38,7 @@ from cross_links import (
     page_with_links,
     read_glossary,
 )
+from row_coverage import collect, coverage_page
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -250,7 +251,12 @@ def _execute_all(chapters: Sequence[Path], out: Path, marks: dict[Path, str]) ->
 def execute(
     chapter: Path, folder: Path, parameters: Mapping[str, object] | None = None
 ) -> Execution:
-    """Execute one chapter with papermill into `folder`; report a failing cell, do not raise it."""
+    """Execute one chapter with papermill into `folder`; report a failing cell, do not raise it.
+
+    Notes
+    -----
+    Rows: L04.
+    """
     import papermill
 
     start = time.monotonic()
@@ -356,6 +362,8 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and path.suffix not in {".py", ".pyc"}:
             content = path.read_bytes()
+            if path.name == "coverage.md":
+                content = coverage_page(collect(ROOT)).encode()
             if path.suffix == ".md":
                 content = page_with_links(content.decode(), entries, terms, modules).encode()
             wanted[path.relative_to(ROOT)] = content

@@ -22,7 +22,12 @@ _CHAPTER = re.compile(r"\{doc\}`[^`<]*</notebooks/(\w+)>`")
 
 
 def error_entries(notebooks: Iterable[nbformat.NotebookNode]) -> set[str]:
-    """Return the labels of the entries about errors in the source articles."""
+    """Return the labels of the entries about errors in the source articles.
+
+    Notes
+    -----
+    Rows: L05.
+    """
     cells = [cell for notebook in notebooks for cell in notebook.cells]
     texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
     return {label for text in texts for label in _ERROR_LABEL.findall(text)}
@@ -55,7 +60,12 @@ class Term:
 
 
 def read_glossary(page: str) -> list[Term]:
-    """Return the terms of the page with the glossary, in its order."""
+    """Return the terms of the page with the glossary, in its order.
+
+    Notes
+    -----
+    Rows: K06.
+    """
     block = _GLOSSARY.search(page)
     entries = [] if block is None else re.split(r"\n\n(?=\S)", block[1].strip("\n"))
     terms = []

@@ -50,6 +50,8 @@ from .tiers import TierClassifier as TierClassifier
 from .tier_metrics import evaluate_tiers as evaluate_tiers, tier_agreement as tier_agreement
 from .tier_metrics import tier_calibration as tier_calibration
 from .stability import population_stability as population_stability
+from .drift import detect_drift as detect_drift
+from .drift_monitor import DriftMonitor as DriftMonitor, surprise as surprise
 from .neighbour_smoothing import NeighbourSmoothing as NeighbourSmoothing
 from .iterative_classification import IterativeClassification as IterativeClassification
 from .density import KneeDBSCAN as KneeDBSCAN, k_distances as k_distances, knee_eps as knee_eps
@@ -99,6 +101,12 @@ from .group_metrics import evaluate_by_group as evaluate_by_group
 from .paired_tests import compare_recommendations as compare_recommendations, holm as holm
 from .off_policy import off_policy_value as off_policy_value
 from .noise import add_noise as add_noise
+from .refit_policies import DriftPolicy as DriftPolicy, FrozenPolicy as FrozenPolicy
+from .refit_policies import OnlinePolicy as OnlinePolicy, ScheduledPolicy as ScheduledPolicy
+from .refit_replay import compare_refits as compare_refits
+from .bandit_rules import EpsilonGreedy as EpsilonGreedy, GreedyRule as GreedyRule
+from .bandit_rules import RandomRule as RandomRule, ThompsonSampling as ThompsonSampling
+from .interest_bandit import InterestBandit as InterestBandit, simulate_regret as simulate_regret
 from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter

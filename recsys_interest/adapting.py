@@ -281,6 +281,8 @@ def adapt(
     -----
     Chapter 04, "Training the language model". What was learned saw no event of the new items.
 
+    Rows: F13.
+
     Examples
     --------
     >>> from recsys_interest import load_dataset

@@ -113,6 +113,8 @@ def extend_catalogue(
     `fit` on all items moves both a little, but for models that do not read texts the two are the
     same. Chapter 13, "Cold start".
 
+    Rows: R06.
+
     Examples
     --------
     >>> log = pd.DataFrame({"user_id": [1, 2], "item_id": ["tent", "oven"]})

@@ -101,6 +101,8 @@ def clean_events(
 
     Chapter 01, "Behaviour logs".
 
+    Rows: D02, D03, D05.
+
     Examples
     --------
     >>> import pandas as pd

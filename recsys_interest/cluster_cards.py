@@ -171,6 +171,8 @@ def cluster_cards(
     -----
     Chapter 10, "Choosing and naming clusters".
 
+    Rows: C10, H03.
+
     Examples
     --------
     >>> from recsys_interest import cluster_cards

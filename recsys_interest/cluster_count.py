@@ -179,6 +179,8 @@ def choose_k(
     user. A cluster in the very middle of the others would be scattered by it; where that may be,
     give ``reducer=PCA(20)``.
 
+    Rows: C05, C07, C08.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -102,6 +102,8 @@ def evaluate_clusters(
         cluster :math:`C` and the class :math:`T` of the point, and their harmonic mean. Amigó,
         Gonzalo, Artiles and Verdejo (2009), doi:10.1007/s10791-008-9066-8.
 
+    Rows: M01, M02, Q10.
+
     Examples
     --------
     >>> vectors = [[2, 0], [3, 0], [0, 1], [0, 5]]

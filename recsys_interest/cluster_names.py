@@ -54,6 +54,8 @@ def name_clusters(keywords: pd.Series, *, n_words: int = 3) -> pd.Series:
     -----
     Chapter 10, "Choosing and naming clusters".
 
+    Rows: C11.
+
     Examples
     --------
     >>> words = pd.Series([["recipe", "recipes", "salt"], ["chess", "pawn"], ["pawn", "chess"]])
@@ -137,6 +139,8 @@ def intruder_test(
     Lau, Newman and Baldwin (2014), "Machine reading tea leaves", a program. An encoder is a proxy
     for a reader: it may be blind where it was blind when it made the clusters, so judge with
     another one where you can. Chapter 10, "Choosing and naming clusters".
+
+    Rows: C11.
 
     Examples
     --------

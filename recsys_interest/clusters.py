@@ -100,6 +100,8 @@ class InterestClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     ``MiniBatchKMeans(k, batch_size=8192, init_size=5000, n_init=3)``. Besides `X`, `fit` holds one
     copy of it: the unit rows, sorted.
 
+    Rows: C01, C02, C05, C06, Q09, T08.
+
     Examples
     --------
     >>> import pandas as pd

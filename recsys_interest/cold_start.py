@@ -60,6 +60,8 @@ class ColdStartRecommender(Recommender):
     An answer by a prior is worth less than one by behaviour: a few events replace it. Chapter 13,
     "Cold start".
 
+    Rows: R05.
+
     Examples
     --------
     >>> from recsys_interest import ClusterPrior, EaseRecommender

@@ -66,6 +66,8 @@ def consensus_clusters(labelings: pd.DataFrame, n_clusters: int | None = None) -
     different rows; of more than 4,000, the others join the cluster with which they have the largest
     mean :math:`C_{ij}`. Several labelings that share a mistake agree on it: agreement is not truth.
 
+    Rows: Q05.
+
     Examples
     --------
     >>> labelings = pd.DataFrame({"a": [0, 0, 1, 1], "b": [5, 5, 7, 7], "c": [0, 1, 1, 1]},

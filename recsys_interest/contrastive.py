@@ -114,6 +114,8 @@ def train_contrastive(
     Gao, Yao and Chen (2021), "SimCSE"; van den Oord, Li and Vinyals (2018) for the loss. Chapter
     04, "Training the language model".
 
+    Rows: F13, H06, K02, U12.
+
     Examples
     --------
     >>> import tempfile

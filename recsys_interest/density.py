@@ -110,6 +110,8 @@ def knee_eps(X: Any, min_samples: int | None = None) -> float:
     chapter 08 measures it. A single far outlier lifts the knee, too: look at the curve with
     `plot_k_distances`.
 
+    Rows: C04.
+
     Examples
     --------
     >>> points = [[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [40.0]]
@@ -151,6 +153,8 @@ class KneeDBSCAN(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     -----
     Chapter 08, "Hierarchical and density clustering". Made to be injected behind a reducer, as
     ``InterestClusterer(KneeDBSCAN(), reducer=PCA(10))``.
+
+    Rows: C04.
 
     Examples
     --------

@@ -56,6 +56,8 @@ def check_installation() -> list[Finding]:
     -----
     Chapter 00, "Quickstart".
 
+    Rows: L01, L02, L03.
+
     Examples
     --------
     >>> from recsys_interest.doctor import check_installation

@@ -112,6 +112,8 @@ class DurableStream:
     nothing is pickled. After a restart the state is the same as without it, to the last bit, if
     the batches are the same.
 
+    Rows: H04, Q06.
+
     Examples
     --------
     >>> import tempfile, pandas as pd

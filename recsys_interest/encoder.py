@@ -113,6 +113,8 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     library's own forward pass; every other architecture runs through the library's.
     Chapter 03, "BERT features".
 
+    Rows: F08, H01, K01, K05.
+
     Examples
     --------
     >>> encoder = TextEncoder(pooling="mean")

@@ -117,6 +117,8 @@ def tier_features(
     Chapter 06, "Interest tiers". Features for the labels of `tier_labels(events, start=start)` end
     before `start`: ``tier_features(events[events["timestamp"] < start], until=start)``.
 
+    Rows: D08, U02.
+
     Examples
     --------
     >>> import pandas as pd

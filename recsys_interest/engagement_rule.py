@@ -78,6 +78,8 @@ def engagement_tiers(
     Chapter 06, "Interest tiers". A classifier that learns these labels from the same features finds
     the cut again and nothing else, so `TierClassifier` refuses the pair.
 
+    Rows: T06.
+
     Examples
     --------
     >>> import pandas as pd

@@ -97,6 +97,8 @@ def explain(
     -----
     Chapter 13, "Cold start".
 
+    Rows: H03.
+
     Examples
     --------
     >>> from recsys_interest import EaseRecommender

@@ -73,6 +73,8 @@ def feedback_events(
     recommender: `rank` and `source` are kept for whoever wants to correct for it. Chapter 13, "Cold
     start".
 
+    Rows: K03, R10.
+
     Examples
     --------
     >>> lists = pd.DataFrame({"user_id": [1, 1], "item_id": ["tent", "rope"], "rank": [1, 2],

@@ -67,6 +67,8 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> pd.D
     -----
     Chapter 01, "Behaviour logs". A file that is too large for the memory is read by `read_chunks`.
 
+    Rows: D04.
+
     Examples
     --------
     >>> read_table("events.xlsx")
@@ -265,6 +267,10 @@ def write_table(table: pd.DataFrame | Iterable[pd.DataFrame], path: str | os.Pat
     ------
     SchemaError
         If the name ends in nothing known, or the pieces do not fit together.
+
+    Notes
+    -----
+    Rows: D04.
 
     Examples
     --------

@@ -75,6 +75,8 @@ def evaluate_by_group(
     Chapter 12, "Measuring recommendations". An interval of the gap that holds 0 does not say that
     there is none: look at its ends.
 
+    Rows: H07.
+
     Examples
     --------
     >>> import pandas as pd

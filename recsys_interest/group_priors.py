@@ -113,6 +113,8 @@ class ClusterPrior(GroupPrior):
     -----
     `GroupPrior` has the formula. Chapter 13, "Cold start".
 
+    Rows: R04.
+
     Examples
     --------
     >>> log = pd.DataFrame({"user_id": [1, 2, 3, 4], "item_id": ["oven", "oven", "oven", "tent"]})

@@ -178,6 +178,8 @@ def make_interest_log(
     and multiplied: no rounding of a mathematical library can make two machines differ. The health
     topics are generated like the others; no real person's data is in them.
 
+    Rows: D09, D13.
+
     Examples
     --------
     >>> log = make_interest_log(n_users=40, events_per_user=5)

@@ -76,6 +76,8 @@ def multi_interest(
     Rosenberg and Leskovec, KDD 2020, doi:10.1145/3394486.3403280). Ties are settled by the larger
     share, then by the smaller id, so the result does not depend on the order of the events.
 
+    Rows: C03.
+
     Examples
     --------
     >>> vectors = pd.DataFrame([[1, 0], [9, 1], [0, 1]], index=["tent", "rope", "novel"])

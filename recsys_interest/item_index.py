@@ -50,6 +50,8 @@ class ItemIndex(BaseEstimator):
     The graph: Malkov and Yashunin (2020), "Efficient and robust approximate nearest neighbor search
     using hierarchical navigable small world graphs". Chapter 03, "BERT features".
 
+    Rows: F10.
+
     Examples
     --------
     >>> vectors = pd.DataFrame([[1.0, 0.1], [1.0, 0.0], [0.0, 2.0]], index=["b", "a", "c"])

@@ -62,6 +62,8 @@ def judge_tiers(
     Chapter 06, "Interest tiers". A judge is a source like any other: measure how far it agrees with
     another one (`tier_agreement`) before believing it.
 
+    Rows: T06.
+
     Examples
     --------
     >>> import pandas as pd

@@ -74,6 +74,8 @@ class CountedKeywords(BaseEstimator):
     -----
     The formula is that of Grootendorst (2022), "BERTopic". Chapter 02, "Text and keywords".
 
+    Rows: F03.
+
     Examples
     --------
     >>> texts = ["red wine", "white wine", "red car", "fast car"]
@@ -191,6 +193,8 @@ class LLMKeywords(BaseEstimator):
     -----
     A model may name words that are not in the text, and the same model may answer otherwise
     tomorrow: keep the cache with the result. Chapter 02, "Text and keywords".
+
+    Rows: F03.
 
     Examples
     --------

@@ -74,6 +74,8 @@ def keyword_weights(
     -----
     Chapter 02, "Text and keywords".
 
+    Rows: F05.
+
     Examples
     --------
     >>> import pandas as pd
@@ -154,6 +156,8 @@ def keyword_vectors(
     -----
     Chapter 02, "Text and keywords". The first source article writes the sum, with weights it does
     not define.
+
+    Rows: F05.
 
     Examples
     --------

@@ -59,6 +59,8 @@ def keyword_matrix(
     -----
     Chapter 02, "Text and keywords".
 
+    Rows: F04.
+
     Examples
     --------
     >>> import pandas as pd

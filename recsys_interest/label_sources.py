@@ -86,6 +86,8 @@ def tier_labels(
     Chapter 06, "Interest tiers". Labels cut from the window of the features would only teach a
     tree the cut itself; activity in a later window is something to predict.
 
+    Rows: T06, T08, U02.
+
     Examples
     --------
     >>> import pandas as pd

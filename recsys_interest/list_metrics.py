@@ -89,6 +89,8 @@ def per_list_metrics(
     doi:10.1145/1060745.1060754; miscalibration is that of Steck (2018),
     doi:10.1145/3240323.3240372.
 
+    Rows: M04.
+
     Examples
     --------
     >>> import pandas as pd
@@ -181,6 +183,8 @@ def popularity_bias(
     -----
     Chapter 12, "Measuring recommendations". The group average popularity of Abdollahpouri et al.
     (2019), "The unfairness of popularity bias in recommendation", arXiv:1907.13286.
+
+    Rows: K04.
 
     Examples
     --------

@@ -90,6 +90,8 @@ def describe_log(events: pd.DataFrame, items: pd.DataFrame | None = None) -> pd.
     For a set :math:`P` of pairs, :math:`U` users and :math:`I` items, the density is
     :math:`|P| / (|U| \, |I|)`. Chapter 01, "Behaviour logs".
 
+    Rows: K04.
+
     Examples
     --------
     >>> log = pd.DataFrame({"user_id": list("aab"), "item_id": [1, 2, 1]})

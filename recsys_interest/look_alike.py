@@ -77,6 +77,8 @@ def look_alikes(
     Chapter 10, "Choosing and naming clusters". Learning from positive and unlabelled rows: Elkan
     and Noto (2008), doi:10.1145/1401890.1401920. Measure it with `look_alike_lift`.
 
+    Rows: C10.
+
     Examples
     --------
     >>> vectors = pd.DataFrame([[9, 1], [8, 2], [7, 2], [1, 9], [2, 8]], index=list("abcde"))
@@ -160,6 +162,8 @@ def look_alike_lift(
     Chapter 10, "Choosing and naming clusters". A random choice has a lift of 1, but a random choice
     is a weak rival: users who do much do anything more often. Compare with them, too, by a `find`
     that ranks by activity. The probability is hypergeometric.
+
+    Rows: C10, Q01.
 
     Examples
     --------

@@ -68,6 +68,8 @@ class ItemKNNRecommender(LinearRecommender):
     and Karypis (2004), "Item-based top-N recommendation algorithms", doi:10.1145/963770.963776,
     which the packages `implicit` and RecPack follow. Chapter 12, "Measuring recommendations".
 
+    Rows: K03.
+
     Examples
     --------
     >>> log = pd.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["tent", "rope"] * 2 + ["tent"]})

@@ -52,6 +52,8 @@ def cluster_within_tiers(
     Chapter 06, "Interest tiers". It is worth it where topics differ between the tiers; where they
     do not, every tier has to find the same topics from fewer users.
 
+    Rows: T07.
+
     Examples
     --------
     >>> import pandas as pd

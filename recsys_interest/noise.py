@@ -64,6 +64,8 @@ def add_noise(
     -----
     Chapter 12, "Measuring recommendations".
 
+    Rows: H02.
+
     Examples
     --------
     >>> import pandas as pd

@@ -83,6 +83,8 @@ def off_policy_value(
     Li et al. (2011), doi:10.1145/1935826.1935878; the self-normalised estimator: Swaminathan and
     Joachims (2015), "The self-normalized estimator for counterfactual learning".
 
+    Rows: M06, U08.
+
     Examples
     --------
     The old policy shows item a (worth 1) nine times in ten, item b (worth 0) once; the new one

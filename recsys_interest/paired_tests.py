@@ -90,6 +90,8 @@ def compare_recommendations(
     are those of one split; how far another split would have moved all methods alike it does not
     say.
 
+    Rows: M05.
+
     Examples
     --------
     >>> import pandas as pd
@@ -146,6 +148,8 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     -----
     Holm (1979), "A simple sequentially rejective multiple test procedure". Chapter 12, "Measuring
     recommendations".
+
+    Rows: M05.
 
     Examples
     --------

@@ -107,6 +107,8 @@ class InterestPipeline(BaseEstimator):
     -----
     Chapter 00, "Quickstart".
 
+    Rows: H05, Q02, T05.
+
     Examples
     --------
     >>> from recsys_interest import InterestPipeline, load_dataset

@@ -104,6 +104,8 @@ def pretrain(
     Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language
     Understanding". Chapter 04, "Training the language model".
 
+    Rows: Q08.
+
     Examples
     --------
     >>> import tempfile

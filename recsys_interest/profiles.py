@@ -94,6 +94,8 @@ class InterestProfiler(ProfileSums, BaseEstimator):
     contributions. A batch costs time in proportion to its own length, again each time the tables
     are merged; that happens a logarithmic number of times.
 
+    Rows: F14.
+
     Examples
     --------
     >>> import pandas as pd

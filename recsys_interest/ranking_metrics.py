@@ -90,6 +90,8 @@ def evaluate_recommendations(
     -----
     Chapter 12, "Measuring recommendations".
 
+    Rows: M03.
+
     Examples
     --------
     >>> import pandas as pd

@@ -51,6 +51,8 @@ class PopularityRecommender(Recommender):
     -----
     Chapter 11, "Cosine recommendation". It needs no vectors and answers every user, known or not.
 
+    Rows: H05.
+
     Examples
     --------
     >>> import pandas as pd
@@ -131,6 +133,8 @@ class CosineRecommender(Recommender):
     have a vector but are neither in the log nor in `items`. All pairs are scored in float32, those
     that can reach a list again in float64 and one by one, so that a list depends neither on the
     other users asked for nor on `max_scores`.
+
+    Rows: D15, K03, R01, R02, R03.
 
     Examples
     --------

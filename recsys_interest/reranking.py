@@ -78,6 +78,8 @@ def diversify(
     doi:10.1145/290941.291025. It is greedy, and no bound is known for how far it stays behind the
     best list. The lists of as many users are held as have 4 million pairs of items.
 
+    Rows: R07.
+
     Examples
     --------
     >>> import pandas as pd
@@ -176,6 +178,8 @@ def calibrate(
     doi:10.1145/3240323.3240372; the bound is that of Nemhauser, Wolsey and Fisher (1978),
     doi:10.1007/BF01588971.
 
+    Rows: R07.
+
     Examples
     --------
     >>> import pandas as pd
@@ -260,6 +264,8 @@ def fill_quotas(
     Notes
     -----
     Chapter 12, "Measuring recommendations". The places are those of Hamilton's method.
+
+    Rows: R07.
 
     Examples
     --------

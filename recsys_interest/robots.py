@@ -55,6 +55,8 @@ class RobotRule:
     Chapter 01, "Behaviour logs". The defaults keep all 610 people of movielens-small, who reach up
     to 40 moments in a minute and half of the gaps alike.
 
+    Rows: D05.
+
     Examples
     --------
     >>> import pandas as pd

@@ -101,6 +101,8 @@ def validate_events(events: pd.DataFrame) -> pd.DataFrame:
     -----
     Chapter 01, "Behaviour logs".
 
+    Rows: D01.
+
     Examples
     --------
     >>> import pandas as pd
@@ -145,6 +147,10 @@ def validate_items(items: pd.DataFrame) -> pd.DataFrame:
         If `items` is not a DataFrame.
     SchemaError
         If `item_id` is missing, doubtful or given twice.
+
+    Notes
+    -----
+    Rows: D01.
 
     Examples
     --------
@@ -266,6 +272,8 @@ def event_strength(
     -----
     Chapter 05, "User profiles". A logarithm of implicit counts is the second confidence of Hu,
     Koren and Volinsky (2008), "Collaborative filtering for implicit feedback datasets", eq. (6).
+
+    Rows: D06, D07.
 
     Examples
     --------

@@ -85,6 +85,8 @@ class GRURecommender(Recommender):
     Recurrent Neural Networks". Usable events are those that speak for an item (`event_strength`
     above 0) with a vector. Chapter 04, "Training the language model".
 
+    Rows: F07.
+
     Examples
     --------
     After a comes b, after b comes c, and so on in a ring.

@@ -149,6 +149,8 @@ def blend_profiles(
     -----
     Chapter 05, "User profiles".
 
+    Rows: R03.
+
     Examples
     --------
     >>> usual = pd.DataFrame([[2.0, 0.0]], index=["ann"])

@@ -150,6 +150,8 @@ def short_text_clusterer(
     flatter them; two sets that had no part in it are measured beside them. Chapter 10, "Choosing
     and naming clusters".
 
+    Rows: C06, Q09.
+
     Examples
     --------
     >>> rows = np.repeat([[1.0, 0.0], [0.0, 1.0]], 20, axis=0) + np.arange(40)[:, None] / 400

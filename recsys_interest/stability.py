@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys_interest.checks import check_count, shown
 
-__all__ = ["population_stability"]
+__all__ = ["population_stability", "stability_index"]
 
 Floats = NDArray[np.float64]
 
@@ -94,10 +94,21 @@ def _stability(before: Floats, after: Floats, n_bins: int) -> tuple[float, float
         edges = np.unique(np.quantile(before, at, method="inverted_cdf"))
         codes = np.searchsorted(edges, before), np.searchsorted(edges, after)
         size = len(edges) + 1
-    p, q = (np.bincount(c, minlength=size) + 0.5 for c in codes)
-    p, q = p / p.sum(), q / q.sum()
+    old, new = (np.bincount(c, minlength=size).astype(np.float64) for c in codes)
     by_chance = (size - 1) * (1 / len(before) + 1 / len(after))
-    return float(((q - p) * np.log(q / p)).sum()), float(size), by_chance
+    return float(stability_index(old, new)), float(size), by_chance
+
+
+def stability_index(before: Floats, after: Floats) -> Floats:
+    """Return the population stability index of counts by bin (the last axis), half a one added.
+
+    >>> stability_index(np.array([5.0, 5.0]), np.array([[5.0, 5.0], [9.0, 1.0]])).round(2).tolist()
+    [0.0, 0.67]
+    """
+    p, q = (counts + 0.5 for counts in (before, after))
+    p, q = (share / share.sum(axis=-1, keepdims=True) for share in (p, q))
+    index: Floats = ((q - p) * np.log(q / p)).sum(axis=-1)
+    return index
 
 
 def _finite(column: pd.Series, name: str) -> Floats:

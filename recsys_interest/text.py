@@ -54,6 +54,8 @@ def item_text(items: pd.DataFrame, *, fields: Sequence[str] = ITEM_FIELDS) -> pd
     -----
     Chapter 02, "Text and keywords".
 
+    Rows: D12.
+
     Examples
     --------
     >>> import pandas as pd
@@ -144,6 +146,8 @@ def user_text(
     -----
     Events at the same moment are put in the order of item, kind, value and text, so the order of
     the rows does not matter. Chapter 02, "Text and keywords".
+
+    Rows: D10, D11, F02, F09.
 
     Examples
     --------

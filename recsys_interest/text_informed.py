@@ -103,6 +103,8 @@ class TextInformedRecommender(BehaviourRecommender):
     centring of the vectors, the bent closeness, the rules for new items and the choice of the
     settings are this project's. Chapter 13, "Cold start".
 
+    Rows: R06.
+
     Examples
     --------
     Nobody has liked the new rope, but its text is that of the old one.

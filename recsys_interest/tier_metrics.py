@@ -94,6 +94,8 @@ def evaluate_tiers(
     Chapter 06, "Interest tiers". Kappa after Cohen (1968), doi:10.1037/h0026256. It is NaN where
     truth and prediction are one and the same constant.
 
+    Rows: T01, T03.
+
     Examples
     --------
     >>> methods = {"model": [0, 1, 2, 1], "zero": [0, 0, 0, 0]}
@@ -331,6 +333,8 @@ def tier_agreement(
     Notes
     -----
     Chapter 06, "Interest tiers"; see `evaluate_tiers` for the formula.
+
+    Rows: T06.
 
     Examples
     --------

@@ -70,6 +70,8 @@ class TierClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     only, and shuffled with a fixed seed, so their own order does not matter. For calibrated
     probabilities inject ``CalibratedClassifierCV(...)``.
 
+    Rows: F12, T01, T02, T04, T05.
+
     Examples
     --------
     >>> import pandas as pd

@@ -56,6 +56,8 @@ def stop_words(language: str) -> frozenset[str]:
     They are for counting words. Never take them out of a text that a transformer will read:
     "not good" would become "good". Chapter 02, "Text and keywords".
 
+    Rows: F01.
+
     Examples
     --------
     >>> "not" in stop_words("en"), "我们" in stop_words("zh")
@@ -103,6 +105,8 @@ class WordAnalyzer:
     scikit-learn's ``analyzer="char"`` within each run. Single characters among the Chinese stop
     words end a run even inside a word: 目的 (purpose) is lost, a segmenter keeps it. Chapter 02,
     "Text and keywords".
+
+    Rows: F01.
 
     Examples
     --------

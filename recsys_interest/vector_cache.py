@@ -85,6 +85,8 @@ class VectorCache:
     -----
     The write-ahead log does not work on network file systems. Chapter 03, "BERT features".
 
+    Rows: H01, Q03.
+
     Examples
     --------
     >>> import tempfile

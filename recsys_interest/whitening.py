@@ -95,6 +95,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, _Spectral):
     Su et al. (2021), "Whitening sentence representations for better semantics and faster
     retrieval". Chapter 03, "BERT features".
 
+    Rows: F08, F11.
+
     Examples
     --------
     >>> rows = np.random.default_rng(0).normal(5.0, [9.0, 1.0, 0.1], size=(500, 3))

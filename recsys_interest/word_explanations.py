@@ -85,6 +85,8 @@ def explain_words(
     Words interact: what several words do together is not the sum of their drops. Chapter 13, "Cold
     start".
 
+    Rows: H03.
+
     Examples
     --------
     >>> class Letters:  # an encoder for this example: how many of each letter

@@ -77,6 +77,8 @@ class WordVectors(WordMeans):
     from Arora, Liang and Ma (2017). The window is the whole text: fit it on item
     texts, not on books. Chapter 02, "Text and keywords".
 
+    Rows: F06.
+
     Examples
     --------
     >>> texts = ["red wine", "white wine", "red car", "fast car"] * 2

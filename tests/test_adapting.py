@@ -44,6 +44,7 @@ def world():
     return vectors, *split(log, vectors.index)
 
 
+@pytest.mark.rows("F13")
 def test_ridge_finds_what_behaviour_depends_on(world):
     vectors, train, liked = world
     adapter = BehaviourAdapter(8).fit(vectors, train)
@@ -64,6 +65,7 @@ def test_ridge_finds_what_behaviour_depends_on(world):
     assert report["n_users"].unique().tolist() == [liked["user_id"].nunique()]
 
 
+@pytest.mark.rows("F13")
 def test_text_that_says_nothing_gains_nothing(world):
     vectors, train, liked = world
     empty = vectors.assign(v0=0.0, v1=0.0)

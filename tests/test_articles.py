@@ -86,6 +86,7 @@ def test_there_are_65_errors():
     assert len(ERRORS) == len(set(ERRORS)) == 65
 
 
+@pytest.mark.rows("L05")
 def test_every_error_has_exactly_one_entry():
     assert not faults(all_entries())
 

@@ -180,6 +180,19 @@ def test_ease_solves_its_problem(table, log):
     np.testing.assert_allclose(dense_scores(fitted), table @ fitted.weights_, rtol=0, atol=0)
 
 
+def test_ease_is_that_of_another_library(table, log):
+    pytest.importorskip("cornac", reason="needs the extra outside", exc_type=ImportError)
+    from cornac.data import Dataset
+    from cornac.models import EASE
+
+    users, items = np.nonzero(table)
+    known = Dataset.from_uir(list(zip(users, items, np.ones(len(users)), strict=True)))
+    theirs = EASE(lamb=3.0, posB=False, verbose=False).fit(known).B
+    place = [known.iid_map[item] for item in range(table.shape[1])]
+    ours = EaseRecommender(l2=3.0).fit(log).weights_
+    np.testing.assert_allclose(ours, np.asarray(theirs)[np.ix_(place, place)], atol=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 5, 40])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_closed_form_in_blocks(n, dtype, monkeypatch):

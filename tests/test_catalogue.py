@@ -90,6 +90,7 @@ def test_without_text_in_the_weights_it_is_as_if_they_had_been_there(recommender
 RULES = [ColdRule("gram"), ColdRule("ridge", 3.0), ColdRule("smoothing", 5), ColdRule("kernel", 2)]
 
 
+@pytest.mark.rows("R06")
 @pytest.mark.parametrize(
     ("rule", "max_dense_items"), [*((rule, 1000) for rule in RULES), *((r, 5) for r in RULES[:3])]
 )

@@ -42,6 +42,7 @@ def test_it_has_at_most_thirty_lines():
     assert len([line for line in printed_cell().splitlines() if line.strip()]) <= 40
 
 
+@pytest.mark.rows("C01")
 @settings(deadline=None, max_examples=300)
 @given(V=tables(), start=tables())
 def test_no_half_step_raises_the_objective(chapter, V, start):
@@ -56,6 +57,7 @@ def test_no_half_step_raises_the_objective(chapter, V, start):
     np.testing.assert_allclose(history[-1], np.square(V - centres[labels]).sum(), atol=1e-9)
 
 
+@pytest.mark.rows("C01")
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**6), k=st.integers(1, 6))
 def test_the_same_start_gives_what_scikit_learn_gives(chapter, seed, k):
@@ -69,6 +71,7 @@ def test_the_same_start_gives_what_scikit_learn_gives(chapter, seed, k):
     np.testing.assert_allclose(history[-1], library.inertia_)
 
 
+@pytest.mark.rows("C02")
 def test_empty_clusters_are_filled_as_scikit_learn_fills_them(chapter):
     V = np.array([[0.0], [1.0], [4.0], [5.0], [9.0], [11.0]])
     for start in ([[0.0], [5.0], [1000.0]], [[5.0], [-500.0], [1000.0]]):
@@ -78,6 +81,7 @@ def test_empty_clusters_are_filled_as_scikit_learn_fills_them(chapter):
         np.testing.assert_allclose(centres, library.cluster_centers_)
 
 
+@pytest.mark.rows("C02")
 def test_ties_go_to_the_first_centre(chapter):
     labels, _, _ = chapter["lloyd"](np.array([[0.0], [1.0], [2.0]]), [[0.0], [2.0]])
     assert labels.tolist() == [0, 0, 1]

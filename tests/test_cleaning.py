@@ -27,6 +27,7 @@ def reason_of(table, **options):
     return log.rejected["reason"].tolist()
 
 
+@pytest.mark.rows("D01")
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
@@ -193,6 +194,7 @@ def test_no_row_is_lost_and_every_kept_row_is_valid(rows):
     assert log.events["item_id"].isin(ITEMS["item_id"]).all()
 
 
+@pytest.mark.rows("D02")
 @settings(deadline=None, max_examples=60)
 @given(rows=DIRTY)
 def test_cleaning_is_idempotent(rows):

@@ -65,6 +65,7 @@ def test_near_duplicates_agree_in_user_item_and_kind():
     assert len(clean(other_words, near_duplicates="1h").events) == 1
 
 
+@pytest.mark.rows("D02")
 @settings(deadline=None, max_examples=40)
 @given(seconds=st.lists(st.integers(0, 60), max_size=25), window=st.integers(0, 20))
 def test_near_duplicates_are_found_as_by_hand(seconds, window):
@@ -139,6 +140,7 @@ GAPS = log(
 GAPS.loc[3, "timestamp"] = "2027-01-01"
 
 
+@pytest.mark.rows("D03")
 def test_by_default_what_lacks_something_is_rejected():
     found = clean(GAPS)
     assert found.repairs.empty
@@ -149,6 +151,7 @@ def test_by_default_what_lacks_something_is_rejected():
     }
 
 
+@pytest.mark.rows("D03")
 def test_the_median_is_that_of_the_kind_in_faultless_rows():
     found = clean(GAPS, fill={"value": "median"})
     rated = found.events[found.events["user_id"] == "bob"]

@@ -76,6 +76,7 @@ def test_an_unknown_cluster_is_named():
         cluster_cards(*small())[5]
 
 
+@pytest.mark.rows("C10")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_planted_topics_get_their_own_words_items_and_users(language):
     data = make_interest_log(n_users=150, events_per_user=12, seed=1, language=language)

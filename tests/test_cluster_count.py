@@ -98,6 +98,7 @@ def test_no_clusters_at_all():
     assert choice.k >= 2
 
 
+@pytest.mark.rows("C08")
 def test_the_rule_decides_and_falls_back():
     rows = np.random.default_rng(0).normal(size=(100, 8))
     assert choose_k(rows, range(1, 6), rule="gap", reducer=PCA(8), **FEW).k == 1
@@ -135,6 +136,7 @@ def test_no_choice_at_all_is_named():
 
 # Twenty topics and the language model are measured by `python -m benchmarks cluster_count`: with
 # counted words and 20 users per topic the silhouette says 22.
+@pytest.mark.rows("C07")
 @pytest.mark.parametrize("n_topics", [3, 6, 10])
 def test_planted_interests_of_the_generated_log(n_topics):
     log = make_interest_log(n_users=400, events_per_user=20, n_topics=n_topics, seed=5)
@@ -158,6 +160,7 @@ def test_a_choice_at_the_edge_says_so():
 # The definitions
 
 
+@pytest.mark.rows("C05")
 def test_silhouette_bic_and_gap_are_those_of_the_definitions():
     rows = planted(3, spread=0.3)
     reducer, estimator = PCA(4), KMeans(n_init=2, random_state=5)

@@ -129,6 +129,7 @@ def b_cubed(truth, labels):
     return precision, recall, 2 / (1 / precision + 1 / recall)
 
 
+@pytest.mark.rows("Q10")
 @pytest.mark.parametrize("seed", range(5))
 def test_every_metric_is_its_definition(seed):
     rng = np.random.default_rng(seed)
@@ -150,6 +151,7 @@ def test_every_metric_is_its_definition(seed):
     assert found["noise_share"] == 0
 
 
+@pytest.mark.rows("M02")
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=9))
 def test_external_metrics_of_any_small_table(pairs):
@@ -165,6 +167,7 @@ def test_external_metrics_of_any_small_table(pairs):
     np.testing.assert_allclose(found[symmetric], turned.rename(swap)[symmetric], atol=1e-12)
 
 
+@pytest.mark.rows("M01")
 def test_internal_metrics_by_hand():
     # Two clusters at a right angle: points at 0 and 90 degrees, and at 180 and 270.
     found = evaluate_clusters([[2, 0], [0, 5], [-1, 0], [0, -3]], [0, 0, 1, 1])
@@ -177,6 +180,7 @@ def test_internal_metrics_by_hand():
     assert found["cohesion"] == pytest.approx(np.sqrt(0.5))
 
 
+@pytest.mark.rows("M02")
 def test_b_cubed_by_hand():
     # Cluster of three a and one b, cluster of one b: precision (3 * 3/4 + 1/4 + 1) / 5.
     found = evaluate_clusters(np.eye(5), [0, 0, 0, 0, 1], list("aaabb"))

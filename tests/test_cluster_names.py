@@ -104,6 +104,7 @@ def test_mixed_clusters_are_near_chance_and_far_from_the_planted():
     assert 0.1 < found < 0.3
 
 
+@pytest.mark.rows("C11")
 def test_a_wrong_name_is_worse_than_chance_and_the_right_one_perfect():
     right = pd.Series({"a": "apple", "b": "boat", "c": "cat"})
     swapped = pd.Series({"a": "boat", "b": "cat", "c": "apple"})

@@ -94,6 +94,7 @@ def test_scikit_learn_conformance(estimator, check):
     check(estimator)
 
 
+@pytest.mark.rows("C06", "Q09")
 @pytest.mark.parametrize("estimator", [*ALL, *OTHERS], ids=named)
 def test_every_clusterer_finds_the_planted_directions(estimator):
     rows, truth = planted()
@@ -335,6 +336,7 @@ def test_one_user_of_every_algorithm(estimator):
         assert model.fit(cloud(n=1)).labels_.tolist() == [-1]
 
 
+@pytest.mark.rows("C05")
 def test_memberships_of_a_mixture():
     rows, _ = planted(spread=0.25)
     rows = np.vstack([rows, np.zeros((1, 16))])

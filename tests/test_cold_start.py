@@ -161,6 +161,7 @@ def test_what_a_stranger_says_decides_the_list(fitted, statement, source, theme)
     assert themes_of(lists) == [theme] * 6
 
 
+@pytest.mark.rows("R05")
 def test_the_first_prior_that_understands_answers(fitted):
     said = pd.DataFrame(
         {

@@ -41,6 +41,7 @@ def noisy(truth, n_labelings, wrong, seed=0):
 TRUTH = np.repeat(np.arange(4), [40, 30, 20, 10])
 
 
+@pytest.mark.rows("Q05")
 @pytest.mark.parametrize("n_clusters", [None, 4])
 def test_the_crowd_is_better_than_each(n_clusters):
     labelings = noisy(TRUTH, 7, wrong=0.3)

@@ -91,6 +91,7 @@ def recall_at_1(encoder, titles):
     return min((cosine.argmax(1) == right).mean(), (cosine.argmax(0) == right).mean())
 
 
+@pytest.mark.rows("H06", "K02", "U12")
 def test_held_out_titles_find_their_translation(bilingual):
     held, masked, pairs = bilingual
     assert recall_at_1(TextEncoder(pairs.folder, progress=False), held) >= 0.8

@@ -64,6 +64,7 @@ def test_a_point_is_core_exactly_if_its_distance_is_at_most_eps(seed):
     assert len(core) == (k_distances(rows, 6) <= eps).sum()
 
 
+@pytest.mark.rows("C04")
 @pytest.mark.parametrize("seed", range(5))
 def test_planted_clusters_and_noise_are_found(seed):
     rows, truth = planted(seed)

@@ -56,7 +56,7 @@ ROAD = (
     *("sessions", "interests", "reproducible"),
     "whitening",
     *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
-    "stability",
+    *("stability", "change_points", "drift", "drift_monitor"),
     *("neighbour_smoothing", "iterative_classification"),
     *("partitions", "density", "consensus", "look_alike"),
     *("clusters", "nested_clusters"),
@@ -71,6 +71,7 @@ ROAD = (
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "lasting_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
+    *("refit_policies", "refit_replay", "bandit_rules", "interest_bandit"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
     *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
     *("doctor", "__main__"),
@@ -112,6 +113,7 @@ def requirements(extras: Iterable[str] | None = None) -> list[Requirement]:
     return [Requirement(line) for line in project["dependencies"] + lines]
 
 
+@pytest.mark.rows("L01")
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_every_direct_dependency_is_pinned_within_its_range(requirement):
     pinned = constraints()
@@ -136,6 +138,7 @@ def test_make_installs_every_extra_but_the_one_that_is_only_compared_with():
     assert "bertopic" in constraints().keys() - constraints(installed_only=True).keys()
 
 
+@pytest.mark.rows("L03")
 def test_every_installed_package_of_the_environment_is_pinned():
     pinned = constraints()
     needed = requirements(installed_extras())

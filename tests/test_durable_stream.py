@@ -190,6 +190,7 @@ def test_a_forgotten_user_does_not_come_back(path):
         assert stream.model.users_.loc[1, "n_events"] == 1
 
 
+@pytest.mark.rows("H04", "Q06")
 def test_nothing_of_a_forgotten_user_is_left_in_the_file(path):
     events = log(ROWS).assign(user_id="somebody-else")
     with opened(path) as stream:

@@ -64,6 +64,7 @@ def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
 
+@pytest.mark.rows("C09")
 def test_ids_stay_where_nothing_happens():
     model = followed(*(window([0, 1, 2, 3], seed=s, turn=True) for s in range(5)))
     assert events_after_the_first(model) == []
@@ -98,6 +99,7 @@ def test_a_birth_and_a_death():
     assert model.ledger_.iloc[-1]["cluster"] == id_of(model, 3, 0)
 
 
+@pytest.mark.rows("C09")
 def test_a_split_and_a_merge():
     apart, together = window([0, 1, 2, 3]), window([0, 1, [2, 3], [2, 3]], seed=1)
     model = followed(together, apart)
@@ -249,6 +251,7 @@ def test_a_window_in_which_every_cluster_dies():
     assert dead.predict(X).tolist() == [-1] * len(X)
 
 
+@pytest.mark.rows("H04")
 def test_a_deleted_user_leaves_no_trace():
     X, later = window([0, 1, 2]), window([0, 1, 2], seed=1)
     model = followed(X, later).forget(["u000", "unknown"])

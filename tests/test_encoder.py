@@ -33,6 +33,7 @@ def states_of(encoder, text):
         return encoder.model_(**ids).last_hidden_state[0].numpy()
 
 
+@pytest.mark.rows("F08")
 @pytest.mark.parametrize(
     ("pooling", "by_hand"),
     [
@@ -55,6 +56,7 @@ def test_normalize_gives_unit_vectors_in_the_same_direction(model, encoder):
     np.testing.assert_allclose(unit, raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-5)
 
 
+@pytest.mark.rows("F08")
 @settings(deadline=None, max_examples=40)
 @given(
     texts=st.lists(st.text("abcdefgh tent", max_size=30), min_size=1, max_size=12),
@@ -321,6 +323,7 @@ def counting(monkeypatch, encoder):
     return rows_given, largest
 
 
+@pytest.mark.rows("H01")
 def test_a_million_events_over_ten_thousand_items_encode_ten_thousand_texts(encoder, monkeypatch):
     rows_given, _ = counting(monkeypatch, encoder)
     texts = np.array([f"tent {i}" for i in range(10_000)], dtype=object)
@@ -380,6 +383,7 @@ def family_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.rows("K05")
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("pooling", ["mean", "last", "max"])
 def test_any_family_gives_the_librarys_states(family_folder, family, pooling):
@@ -405,6 +409,7 @@ def test_in_any_family_a_vector_does_not_depend_on_its_batch(family_folder, fami
     np.testing.assert_array_equal(together, backwards)
 
 
+@pytest.mark.rows("K01")
 def test_a_decoder_is_told_from_an_encoder_by_its_first_token(family_folder):
     for family in FAMILIES:
         encoder = TextEncoder(family_folder(family), progress=False).fit()

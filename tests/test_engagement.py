@@ -30,12 +30,14 @@ USERS = pd.DataFrame(
 )
 
 
+@pytest.mark.rows("D08")
 def test_purchases_less_returns_and_exam_scores():
     out = tier_features(LOG)
     assert out["purchase_value"].to_dict() == {"ann": 2 - 1 + 1, "bob": 0}
     assert out.loc["bob", ["mean_score", "n_scores"]].tolist() == [80, 2]
 
 
+@pytest.mark.rows("U02")
 def test_rows_per_user_and_interest_are_the_features_of_those_events_alone():
     out = tier_features(LOG, interests=TOPIC)
     assert out.index.tolist() == [("ann", "books"), ("ann", "outdoor"), ("bob", "books")]

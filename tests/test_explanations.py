@@ -135,6 +135,7 @@ def without_reason(fitted, log, reasons):
     return np.array(found)
 
 
+@pytest.mark.rows("H03")
 @names
 def test_without_a_reason_the_score_falls_by_its_contribution(recommender, world):
     fitted = recommender.fit(*world[:3])

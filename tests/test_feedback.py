@@ -45,6 +45,7 @@ def test_clicks_become_valid_events_that_know_where_they_come_from(lists, clicks
     assert (found["timestamp"] == pd.Timestamp(TIME, tz="UTC")).all()
 
 
+@pytest.mark.rows("K03", "R10")
 def test_the_loop_recommend_click_recommend(log, lists, clicks):
     feedback = feedback_events(lists, clicks, timestamp=TIME, event="like")
     longer = pd.concat([log, feedback])

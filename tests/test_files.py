@@ -168,6 +168,7 @@ def test_any_valid_log_survives_the_disk_unchanged(tmp_path_factory, ending, row
     pd.testing.assert_frame_equal(validate_events(found), events)
 
 
+@pytest.mark.rows("D04")
 @settings(deadline=None, max_examples=60)
 @given(rows=ROWS)
 def test_csv_and_json_lines_hold_the_same(tmp_path_factory, rows):

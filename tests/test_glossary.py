@@ -76,6 +76,7 @@ DEFINED = {
 }
 
 
+@pytest.mark.rows("K06")
 @pytest.mark.parametrize(("name", "number"), DEFINED.items())
 def test_the_terms_that_the_articles_define_are_there(name, number):
     if not any(stem.startswith(number) for stem in CHAPTERS):

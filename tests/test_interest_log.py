@@ -66,6 +66,7 @@ def test_another_seed_is_another_log() -> None:
     assert len(prints) == 5
 
 
+@pytest.mark.rows("D13")
 def test_default_size(log: Dataset) -> None:
     assert repr(log) == "Dataset('interest-log': 10,000 events, 1,000 users, 480 items)"
     assert log.truth["users"]["user_id"].tolist()[:2] == ["u0001", "u0002"]
@@ -118,6 +119,7 @@ def test_tiers_overlap_in_activity(joined: pd.DataFrame) -> None:
     assert counts[1].max() > counts[2].min()
 
 
+@pytest.mark.rows("D13")
 def test_interest_shares(joined: pd.DataFrame) -> None:
     users = joined.drop_duplicates("user_id")
     assert (users["interest"] != users["second_interest"]).all()
@@ -395,6 +397,7 @@ def test_the_default_topics_come_from_all_domains(seed: int) -> None:
     assert {topic.split("/")[0] for topic in topics} == set(DOMAINS)
 
 
+@pytest.mark.rows("D09")
 def test_chosen_domains() -> None:
     log = make_interest_log(30, n_topics=None, domains=("video", "music"))
     topics = set(log.truth["items"]["topic"])

@@ -27,6 +27,7 @@ def random_case(seed, n_items=12, n_users=3, n_events=30):
     return log(np.column_stack([users, items]), rng.integers(0, 50, n_events)), vectors
 
 
+@pytest.mark.rows("C03")
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 10_000), distance=st.sampled_from([0.3, 1.0, 1.4, 2.5]))
 def test_groups_are_scikit_learns_and_medoids_are_the_definition(seed, distance):

@@ -48,6 +48,7 @@ def test_of_equal_items_the_smaller_id_comes_first():
     assert found["item_id"].tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.rows("F10")
 def test_exact_and_approximate_search_agree():
     pytest.importorskip("faiss")
     vectors, queries = catalogue(4000), catalogue(300, seed=1)

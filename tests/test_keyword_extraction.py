@@ -90,6 +90,7 @@ BAD = {
 }
 
 
+@pytest.mark.rows("F03")
 @pytest.mark.parametrize(("answer", "message"), BAD.items())
 def test_a_bad_answer_is_refused_asked_again_and_named(answer, message):
     complete, asked = answers(answer, GOOD)
@@ -113,6 +114,7 @@ def test_the_fallback_answers_where_the_model_cannot():
     assert model.n_asked_ == 3
 
 
+@pytest.mark.rows("F03")
 def test_the_cache_answers_without_the_model(tmp_path):
     cache = tmp_path / "answers.jsonl"
     complete, asked = answers("no", GOOD, '{"keywords": ["炉子\\u2028", "stove"]}')

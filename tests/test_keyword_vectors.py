@@ -38,6 +38,7 @@ def test_users_without_keywords_have_no_rows_and_chinese_ones_have():
     assert keyword_weights(events[:0], TEXTS).empty
 
 
+@pytest.mark.rows("F05")
 @settings(deadline=None, max_examples=50)
 @given(
     rows=st.lists(

@@ -8,6 +8,7 @@ from recsys_interest.keywords import class_tfidf, distinctive_words, keyword_mat
 from recsys_interest.tokens import WordAnalyzer
 
 
+@pytest.mark.rows("F04")
 def test_the_articles_three_users_have_the_keywords_they_have():
     texts = pd.Series(["Python 编程 代码", "数学 公式 研究", "体育 运动 足球"], index=[1, 2, 3])
     words = ["Python", "编程", "代码", "数学", "公式", "研究", "体育", "运动", "足球"]

@@ -21,6 +21,7 @@ from .test_tiers import START, log_of, planted_log, split
 # --- a later window, per interest -------------------------------------------------------------
 
 
+@pytest.mark.rows("T08")
 def test_labels_per_interest_by_hand():
     log = log_of(
         [
@@ -178,6 +179,7 @@ def test_the_rule_follows_engagement():
 TEXTS = pd.Series(["looked", "bought a tent", "looked"], index=[7, 8, 9])
 
 
+@pytest.mark.rows("T06")
 def test_a_judge_is_asked_once_for_every_text_and_may_answer_in_json():
     asked = []
 

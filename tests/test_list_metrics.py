@@ -25,6 +25,7 @@ LISTS = lists_of(p="cz", q="c", t="ab")
 VECTORS = pd.DataFrame([[1.0, 0], [0, 3.0], [2.0, 0], [0, 0]], index=list("abcz"))
 
 
+@pytest.mark.rows("M04")
 def test_novelty_and_popularity_by_hand():
     found = per_list_metrics(LISTS, 2, events=LOG)
     assert found.index.tolist() == ["p", "q", "t"]
@@ -54,6 +55,7 @@ def test_the_table_has_them_when_it_can():
     assert row["ci_low"] < row["mean"] < row["ci_high"]
 
 
+@pytest.mark.rows("K04")
 def test_popularity_bias_by_hand():
     found = popularity_bias(LISTS, LOG, k=2, groups=pd.Series({"p": 0, "q": 1}), n_boot=200)
     # p and q have a list and a history, both of them a (1) and b (1/2); t has no history.

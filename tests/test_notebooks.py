@@ -147,6 +147,7 @@ def test_no_package_function_is_written_again(chapter):
 # What the code computes
 
 
+@pytest.mark.rows("D14", "L04")
 @each_chapter
 def test_stored_outputs_are_what_the_code_computes(chapter):
     need_data(chapter)

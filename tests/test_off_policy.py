@@ -44,6 +44,7 @@ def test_by_hand():
     np.testing.assert_allclose(cut[["ips", "snips"]], [1.4 / 3, 1.4 / 2.4], rtol=1e-12)
 
 
+@pytest.mark.rows("M06", "U08")
 def test_inverse_propensities_find_the_planted_value_and_the_naive_ways_do_not():
     log, new, old = simulated(20_000, seed=1)
     found = off_policy_value(log, n_boot=500)

@@ -70,6 +70,7 @@ def test_the_p_value_is_near_that_of_the_t_test():
     assert found.loc["b", "p_value"] == pytest.approx(stats.ttest_rel(*each).pvalue, abs=0.02)
 
 
+@pytest.mark.rows("M05")
 def test_alike_methods_are_rarely_called_different_and_unlike_ones_are():
     def p_values(shift, n=40, runs=60):
         out = []
@@ -151,6 +152,7 @@ def test_the_means_of_the_groups_are_those_of_the_whole():
     )
 
 
+@pytest.mark.rows("H07")
 def test_a_planted_gap_is_found_and_no_gap_is_not():
     n = 400
     half = np.arange(n) % 2

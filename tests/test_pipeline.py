@@ -45,6 +45,7 @@ def saved(road, tmp_path):
     return road.save(tmp_path / "saved")
 
 
+@pytest.mark.rows("T05")
 def test_every_user_has_a_tier_a_cluster_and_a_list(road, data):
     users = sorted(data.events["user_id"].unique())
     assert road.tiers_.index.tolist() == users
@@ -83,6 +84,7 @@ def test_row_order_changes_no_result(road, data):
     pd.testing.assert_frame_equal(other.clusters_, road.clusters_, check_exact=True)
 
 
+@pytest.mark.rows("Q02")
 def test_parts_can_be_exchanged(data):
     road = make(
         clusterer=InterestClusterer(KMeans(3, random_state=0)),
@@ -253,6 +255,7 @@ def table(n_users, n_items, *, stamps="2026-01-05"):
     return events, items
 
 
+@pytest.mark.rows("H05")
 @pytest.mark.parametrize(("n_users", "n_items"), [(1, 1), (1, 3), (5, 1), (3, 3)])
 def test_the_smallest_logs_have_defined_results(n_users, n_items):
     road = make().fit(*table(n_users, n_items))

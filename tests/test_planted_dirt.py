@@ -29,6 +29,7 @@ def test_every_reason_is_planted() -> None:
     assert set(REJECTED) == set(REASONS)
 
 
+@pytest.mark.rows("D05")
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dirt", [0.05, SOME], ids=["share", "counts"])
 def test_every_planted_fault_is_found_and_no_clean_row_is_rejected(

@@ -111,6 +111,7 @@ def test_padding_is_marked():
     assert real.tolist() == [[True, True, False], [True, True, True]]
 
 
+@pytest.mark.rows("Q08")
 def test_the_loss_is_the_librarys(tmp_path):
     from transformers import BertConfig, BertForMaskedLM
 

@@ -52,6 +52,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.rows("F14")
 @settings(deadline=None, max_examples=50)
 @given(rows=EVENTS, half_life=st.sampled_from([None, 1.0, 7.0]))
 def test_profiles_equal_the_formula(rows, half_life):

@@ -28,6 +28,7 @@ RELEVANT = relevant_of(ann="abc", bob="a", cid="c")
 D2, D3, D4 = 1 / np.log2(3), 1 / 2, 1 / np.log2(5)  # discounts of the ranks 2, 3 and 4
 
 
+@pytest.mark.rows("M03")
 @pytest.mark.parametrize(
     ("metric", "ann", "cid"),
     [
@@ -78,6 +79,7 @@ def cases(draw):
     return np.random.default_rng(seed), n_items, k
 
 
+@pytest.mark.rows("M03")
 @quick
 @given(case=cases())
 def test_ndcg_and_average_precision_agree_with_scikit_learn(case):
@@ -161,6 +163,7 @@ def test_ranks_below_k_only_is_no_hit():
     assert (per_user_metrics(lists_of(u="xa"), relevant_of(u="a"), k=1) == 0).all(axis=None)
 
 
+@pytest.mark.rows("M04")
 @pytest.mark.parametrize(
     "catalogue",
     [

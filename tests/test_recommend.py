@@ -107,6 +107,7 @@ def test_popularity_reads_its_parameters():
     assert fitted.popularity_.to_dict() == {"a": 1.0, "b": 1.0}
 
 
+@pytest.mark.rows("R01")
 def test_cosine_does_not_reward_length_and_sees_sign():
     vectors = vectors_of(seen=[2, 0], near=[3, 4], long=[80, 60], across=[0, 1], against=[-1, 0])
     catalogue = pd.DataFrame({"item_id": vectors.index})
@@ -198,6 +199,7 @@ def test_bad_vectors_are_named_errors(vectors, error, message):
         CosineRecommender().fit(log_of((1, "a")), None, vectors)
 
 
+@pytest.mark.rows("R02")
 @settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 10_000),
@@ -274,6 +276,7 @@ def test_switches_and_ids_of_the_wrong_kind_are_named():
 SQUARE = vectors_of(north=[0, 1], east=[1, 0], south=[0, -1], west=[-1, 0])
 
 
+@pytest.mark.rows("R03")
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.25, 0.3162), (1.0, 1.0)])
 def test_the_session_weight_turns_the_profile(share, expected):
     """The log points north, the session east: the score of east is the sine of the turn."""

@@ -64,6 +64,7 @@ def mmr_by_definition(scores, vectors, k, trade_off):
     return chosen
 
 
+@pytest.mark.rows("R07")
 def test_mmr_is_the_definition():
     lists, vectors, _, _ = random_lists()
     for trade_off in (0.0, 0.3, 0.7, 1.0):
@@ -205,6 +206,7 @@ def test_at_one_only_the_score_counts_and_k_cuts():
     pd.testing.assert_frame_equal(whole, lists)
 
 
+@pytest.mark.rows("R07")
 def test_re_ranking_does_what_it_is_for():
     rng = np.random.default_rng(0)
     items = [f"i{i:03d}" for i in range(200)]

@@ -31,6 +31,7 @@ def log(**columns):
     return pd.DataFrame({**base, **columns})
 
 
+@pytest.mark.rows("D01")
 def test_the_least_log_is_completed():
     events = validate_events(log())
     assert tuple(events.columns) == EVENT_COLUMNS
@@ -125,6 +126,7 @@ def test_items_are_completed_and_duplicates_named():
         validate_items(pd.DataFrame({"item_id": [2, 2, 1]}))
 
 
+@pytest.mark.rows("D07")
 def test_strength_follows_kind_and_rating():
     events = pd.DataFrame(
         {
@@ -138,6 +140,7 @@ def test_strength_follows_kind_and_rating():
     assert event_strength(events).tolist() == expected
 
 
+@pytest.mark.rows("D07")
 def test_counts_saturate_and_happen_once_without_a_value():
     events = pd.DataFrame({"event": "play", "value": [np.nan, 0, 1, 3, 1000, -5]})
     weight = EVENT_WEIGHTS["play"]
@@ -156,6 +159,7 @@ def test_values_of_what_happens_once_and_of_own_kinds_do_not_count():
     assert found == [EVENT_WEIGHTS["like"], 2.0, EVENT_WEIGHTS["exam_score"]]
 
 
+@pytest.mark.rows("D06")
 def test_the_kinds_of_all_seven_domains_have_a_weight_and_a_sign():
     kinds = "browse purchase search follow like comment share play favourite rate enrol exam_score"
     assert all(EVENT_WEIGHTS[kind] > 0 for kind in kinds.split())

@@ -48,6 +48,7 @@ def vectors():
     return pd.DataFrame(np.random.default_rng(1).normal(size=(N, 6)))
 
 
+@pytest.mark.rows("F07")
 def test_it_learns_an_order_that_the_baselines_cannot_see(vectors):
     log, following = walks()
     plan = TrainingPlan(steps=150, batch_size=64, learning_rate=0.01, evaluate_every=30)

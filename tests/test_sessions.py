@@ -46,6 +46,7 @@ def test_the_last_session_ends_at_the_gap():
     assert last_session(events.iloc[:0]).empty
 
 
+@pytest.mark.rows("R03")
 def test_another_session_gives_another_list():
     past = log([(1, "tent", 0), (1, "tent", 1000), (1, "map", 2000)])
     profiler = InterestProfiler().fit(past, VECTORS)

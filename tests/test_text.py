@@ -22,12 +22,14 @@ ITEMS = pd.DataFrame(
 )
 
 
+@pytest.mark.rows("D12")
 def test_item_text_joins_what_is_there_and_leaves_no_trace_of_the_rest():
     texts = item_text(ITEMS)
     assert texts.to_dict() == {7: "Tent. For two. camping, outdoor", 8: "Stove", 9: ""}
     assert not texts.str.contains("nan|None").any()
 
 
+@pytest.mark.rows("F01")
 def test_item_text_keeps_case_and_stop_words():
     table = pd.DataFrame({"item_id": [1], "title": ["The Who and the What"]})
     assert item_text(table)[1] == "The Who and the What"
@@ -117,6 +119,7 @@ def test_each_kind_of_event_has_its_own_phrase_and_gaps_leave_no_trace():
     )
 
 
+@pytest.mark.rows("D11")
 def test_own_words_and_items_are_two_sources():
     words = user_text(FULL, ITEMS, item_fields=()).loc["ann"]
     assert words["text"] == "wave: hello; searched for gas stove; wrote: Dry, light"
@@ -174,6 +177,7 @@ USERS = pd.DataFrame(
 )
 
 
+@pytest.mark.rows("D10")
 def test_profile_attributes_are_used_only_if_they_are_named():
     log = FULL[:1]
     assert user_text(log, ITEMS).loc["ann", "text"] == "viewed Tent"
@@ -189,6 +193,7 @@ def test_profile_attributes_are_used_only_if_they_are_named():
     assert not texts.str.contains("gender|nan|: f").any()
 
 
+@pytest.mark.rows("F09")
 def test_a_user_without_events_has_a_text_but_no_dropped_events():
     texts = user_text(FULL[:1], ITEMS, users=USERS, profile_fields=["age"], language="zh")
     assert texts.loc["cleo"].tolist() == ["age：50", 0, 0, 3]
@@ -222,6 +227,7 @@ def test_an_event_longer_than_the_budget_does_not_silence_the_others():
 WORDS = st.text("ab ;.é茶nan\n", max_size=12)
 
 
+@pytest.mark.rows("F02")
 @settings(deadline=None, max_examples=60)
 @given(
     rows=st.lists(

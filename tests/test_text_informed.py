@@ -12,6 +12,7 @@ from recsys_interest import (
     ColdRule,
     EaseRecommender,
     TextInformedRecommender,
+    TextKNNRecommender,
     per_user_metrics,
 )
 from recsys_interest.cold_rules import with_cold
@@ -167,6 +168,46 @@ def test_a_large_catalogue_says_that_it_is_solved_in_low_rank(world, caplog):
     assert set(model.validation_["rule"].dropna()) == {"gram", "ridge", "kernel", "smoothing"}
 
 
+def test_a_wide_catalogue_switches_to_the_low_rank_form_by_itself(caplog):
+    """At 30,000 items a table of all pairs would take 7.2 GB; two topics, 300 users."""
+    n_items, n_users = 30_000, 300
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(n_users), 60)
+    items = rng.integers(1000, size=len(users)) * 2 + users % 2  # most are new
+    log = pd.DataFrame({"user_id": users, "item_id": items}).drop_duplicates()
+    log["timestamp"] = pd.Timestamp("2026-01-05", tz="UTC")
+    catalogue = pd.DataFrame({"item_id": range(n_items)})
+    vectors = pd.DataFrame(np.eye(2, dtype="float32")[np.arange(n_items) % 2])
+    # No search: what it solves is tested with fewer items.
+    model = TextInformedRecommender(10.0, 0.1, cold_rule=ColdRule("ridge", 1.0), n_factors=8)
+    with caplog.at_level(logging.WARNING, logger="recsys_interest"):
+        model.fit(log, catalogue, vectors)
+    assert model.form_ == "low-rank"
+    assert "30000 items are too many for the exact form" in caplog.text
+    lists = model.recommend(range(20))
+    assert (lists["item_id"] % 2 == lists["user_id"] % 2).all()
+    new = catalogue[~catalogue["item_id"].isin(log["item_id"])]["item_id"]
+    lists = model.recommend(range(20), candidates=new)
+    assert (lists["item_id"] % 2 == lists["user_id"] % 2).all()
+
+
+def test_a_large_catalogue_is_searched_on_some_of_its_items(world, monkeypatch):
+    log, items, vectors, _, _ = world
+    monkeypatch.setattr("recsys_interest.validation._ITEMS", 40)
+    solved = []
+    solver = TextInformedRecommender._solver
+
+    def noted(self, text, *args, **kwargs):
+        solved.append(len(text))
+        return solver(self, text, *args, **kwargs)
+
+    monkeypatch.setattr(TextInformedRecommender, "_solver", noted)
+    model = TextInformedRecommender().fit(log, items, vectors)
+    assert solved == [40, N_ITEMS]
+    assert len(model.validation_) > 5
+    assert model.model_.weights.shape == (N_ITEMS, N_ITEMS)
+
+
 def test_ridge_is_the_regression_of_columns_on_texts(world):
     log, items, vectors, _, cold = world
     found = TextInformedRecommender(4.0, 0.5, cold_rule=ColdRule("ridge", 2.0))
@@ -206,6 +247,7 @@ def test_smoothing_and_neighbours_by_hand():
         np.testing.assert_array_equal(columns[[0, 1, 2, 4]], form.columns()[[0, 1, 2, 4]])
 
 
+@pytest.mark.rows("R06")
 def test_new_items_find_those_who_like_them(world, fitted):
     log, _, _, wanted, cold = world
     lists = fitted.recommend(candidates=cold)
@@ -320,6 +362,25 @@ def test_a_cold_rule_of_another_kind_is_named():
 def test_rules_that_need_the_dense_form_say_so(world, rule):
     with pytest.raises(ValueError, match=f"cold_rule '{rule.kind}' needs the dense form"):
         TextInformedRecommender(4.0, 0.5, cold_rule=rule, max_dense_items=5).fit(*world[:3])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("recommender", [TextInformedRecommender(), TextKNNRecommender()])
+def test_vectors_that_are_not_numbers_are_named(world, wrong, recommender):
+    log, items, vectors, _, _ = world
+    spoilt = vectors.copy()
+    spoilt.iloc[3, 2] = wrong
+    with pytest.raises(ValueError, match="item_vectors"):
+        recommender.fit(log, items, spoilt)
+
+
+def test_equal_texts_and_equal_likes_are_ranked_by_the_id(world):
+    _, items, vectors, _, _ = world
+    everybody = pd.MultiIndex.from_product([range(6), range(40)], names=["user_id", "item_id"])
+    log = everybody.to_frame(index=False).assign(timestamp=pd.Timestamp("2026-01-05", tz="UTC"))
+    alike = pd.DataFrame(1.0, index=vectors.index, columns=range(3), dtype="float32")
+    lists = TextInformedRecommender().fit(log, items, alike).recommend([0], k=10_000)
+    assert lists["item_id"].tolist() == list(range(40, N_ITEMS))
 
 
 def test_vectors_are_needed(world):

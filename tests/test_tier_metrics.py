@@ -41,6 +41,7 @@ def test_values_are_scikit_learns(pairs):
         assert np.isnan(found["kappa"])
 
 
+@pytest.mark.rows("T03")
 def test_cross_entropy_is_log_loss_and_brier_scikit_learns():
     truth, _ = some_tiers()
     p = chances(1, len(truth))
@@ -149,6 +150,7 @@ def test_bad_input_of_the_metrics():
 # --- agreement --------------------------------------------------------------------------------
 
 
+@pytest.mark.rows("T06")
 @pytest.mark.parametrize("weights", ["quadratic", "linear"])
 def test_agreement_is_cohens_kappa_on_the_shared_users(weights):
     truth, guess = some_tiers()
@@ -243,6 +245,7 @@ def test_bad_input_of_stability():
 # --- clusters inside tiers --------------------------------------------------------------------
 
 
+@pytest.mark.rows("T07")
 def test_clusters_inside_tiers():
     angles = np.concatenate([np.random.default_rng(0).normal(c, 0.05, 10) for c in (0, 1, 2, 3)])
     vectors = pd.DataFrame({"x": np.cos(angles), "y": np.sin(angles)}, index=np.arange(100, 140))

@@ -31,6 +31,7 @@ def test_scikit_learn_conformance_with_a_selector(estimator, check):
     check(estimator)
 
 
+@pytest.mark.rows("F12")
 def test_selection_inside_the_fold_does_not_leak():
     """Features without any information: an honest score is chance, one selected outside is not."""
     rng = np.random.default_rng(0)

@@ -246,6 +246,7 @@ def test_scikit_learn_conformance(estimator, check):
     check(estimator)
 
 
+@pytest.mark.rows("T04")
 def test_the_articles_tree_splits_user_1_from_2_and_3():
     label = ARTICLE["编程"]
     model = TierClassifier(DecisionTreeClassifier(max_depth=1)).fit(ARTICLE[["编程"]], label)
@@ -266,6 +267,7 @@ def macro_f1(model, X, y, X_new, y_new):
     return f1_score(y_new, model.fit(X, y).predict(X_new), average="macro", zero_division=0)
 
 
+@pytest.mark.rows("T01")
 @pytest.mark.parametrize(
     "estimator", [None, make_pipeline(StandardScaler(), SVC())], ids=["tree", "svm"]
 )
@@ -280,6 +282,7 @@ def test_the_past_predicts_the_later_tier_and_shuffled_labels_do_not(estimator, 
     assert macro_f1(model, X, shuffled, X_new, y_new) < bar
 
 
+@pytest.mark.rows("T02")
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_one_hot_rows_sum_to_one(data):

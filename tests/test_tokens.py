@@ -122,6 +122,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.rows("F01")
 def test_without_stop_words_a_transformer_cannot_tell_opposites_apart(encoder):
     """Why stop words are removed for counting and never before an encoder."""
     texts = [text for pair in PAIRS for text in pair]

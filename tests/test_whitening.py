@@ -127,6 +127,7 @@ def test_after_l2_the_euclidean_order_is_the_cosine_order(seed):
     assert gaps.max() < 1e-12  # nearer is never less similar
 
 
+@pytest.mark.rows("F11")
 def test_after_l2_k_means_assigns_by_cosine():
     unit = unit_rows(crowded(7, n=600) - 3)
     k_means = KMeans(5, n_init=1, random_state=0, tol=0).fit(unit)
@@ -141,6 +142,7 @@ def test_after_l2_k_means_assigns_by_cosine():
     )
 
 
+@pytest.mark.rows("F11")
 def test_z_scores_change_the_order():
     rows = crowded(8, n=50)
     both = (rows, StandardScaler().fit_transform(rows))

@@ -49,6 +49,7 @@ def test_the_factorised_table_is_the_one_of_the_formula():
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-5)
 
 
+@pytest.mark.rows("F06")
 def test_a_text_is_the_weighted_mean_of_its_words(make):
     texts = ["the tent", "stove and tent", "a novel", "red song red"]
     for weighting in ("idf", "sif", "uniform"):

@@ -4,7 +4,8 @@ One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
 (training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 08
-(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters).
+(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters),
+12 (measuring recommendations).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -49,6 +50,12 @@ from recsys_interest.exercises.chapter_10 import (
     check_lift,
     check_smooth,
 )
+from recsys_interest.exercises.chapter_12 import (
+    check_ips,
+    check_ndcg,
+    check_next_item,
+    check_sign_flip,
+)
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
@@ -64,6 +71,7 @@ __all__ = [
     "check_future_share",
     "check_gini",
     "check_intruder",
+    "check_ips",
     "check_lift",
     "check_m_step",
     "check_masked_loss",
@@ -71,13 +79,16 @@ __all__ = [
     "check_medoid",
     "check_merge",
     "check_n_parameters",
+    "check_ndcg",
     "check_near_duplicates",
     "check_newest_first",
+    "check_next_item",
     "check_ppmi",
     "check_profile",
     "check_reachability",
     "check_responsibilities",
     "check_ridge",
+    "check_sign_flip",
     "check_silhouette",
     "check_smooth",
     "check_start_weights",

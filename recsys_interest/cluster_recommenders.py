@@ -62,6 +62,8 @@ class ClusterPopularityRecommender(ProfileRecommender):
     -----
     Chapter 11, "Cosine recommendation".
 
+    Rows: R04.
+
     Examples
     --------
     >>> log = pd.DataFrame({"user_id": [1, 1, 2, 3, 3, 4],
@@ -143,6 +145,8 @@ class TwoStageRecommender(Recommender):
     -----
     Candidate generation and ranking as in Covington, Adams and Sargin (2016), "Deep neural networks
     for YouTube recommendations", doi:10.1145/2959100.2959190. Chapter 11, "Cosine recommendation".
+
+    Rows: R04.
 
     Examples
     --------

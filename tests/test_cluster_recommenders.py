@@ -51,6 +51,7 @@ def two_camps(n=30, seed=0):
     return log, pd.DataFrame({"item_id": range(40)}), pd.DataFrame(vectors, dtype="float32")
 
 
+@pytest.mark.rows("R04")
 @pytest.mark.parametrize("prior", [0.5, 20.0])
 def test_the_score_is_the_smoothed_share_of_the_cluster(prior):
     log, items, vectors = two_camps()
@@ -92,6 +93,7 @@ def test_a_user_without_a_cluster_gets_what_is_popular():
     assert "popularity" in set(lists["source"])
 
 
+@pytest.mark.rows("R04")
 def test_only_candidates_are_ranked_and_by_the_ranker():
     log, items, vectors = two_camps()
     popular = PopularityRecommender().fit(log, items)

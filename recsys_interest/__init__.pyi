@@ -68,6 +68,9 @@ from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
+from .several_interests import SeveralInterestsRecommender as SeveralInterestsRecommender
+from .cluster_recommenders import ClusterPopularityRecommender as ClusterPopularityRecommender
+from .cluster_recommenders import TwoStageRecommender as TwoStageRecommender
 from .live_recommender import LiveRecommender as LiveRecommender
 from .ease import EaseRecommender as EaseRecommender
 from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender

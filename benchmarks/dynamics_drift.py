@@ -8,6 +8,8 @@ seeds. Refits on movielens-small, by time, with item neighbours. Bandits: the to
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import TruncatedSVD
@@ -80,9 +82,13 @@ def generated(seed: int, drift_share: float) -> tuple[Dataset, pd.DataFrame]:
         The log and the vectors.
     """
     data = make_interest_log(USERS, EVENTS_EACH, drift_share=drift_share, seed=seed)
-    encoder = TextEncoder(cache="default", progress=False)
-    vectors = encoder.fit_transform(item_text(data.items))
+    vectors = _encoder().fit_transform(item_text(data.items))
     return data, vectors - vectors.mean()
+
+
+@cache
+def _encoder() -> TextEncoder:
+    return TextEncoder(cache="default", progress=False)  # the model is loaded once
 
 
 def run_drift() -> dict[str, float]:

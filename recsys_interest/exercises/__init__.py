@@ -50,13 +50,13 @@ from recsys_interest.exercises.chapter_10 import (
     check_lift,
     check_smooth,
 )
-from recsys_interest.exercises.chapter_14 import check_assign, check_overlap, check_step
 from recsys_interest.exercises.chapter_12 import (
     check_ips,
     check_ndcg,
     check_next_item,
     check_sign_flip,
 )
+from recsys_interest.exercises.chapter_14 import check_assign, check_overlap, check_step
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
@@ -84,8 +84,8 @@ __all__ = [
     "check_ndcg",
     "check_near_duplicates",
     "check_newest_first",
-    "check_overlap",
     "check_next_item",
+    "check_overlap",
     "check_ppmi",
     "check_profile",
     "check_reachability",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
+# Files whose tests run in one process because they look at the same built book.
+SHARES_WITH = {"tests/test_browser.py": "tests/test_book.py"}
+CHAPTER_NAMES = frozenset(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 # Before anything imports it: collecting doctests would.
 pytest.register_assert_rewrite("tests.recommender_conformance")
@@ -43,11 +47,33 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the chapters, which take longest, each for itself; keep other files together."""
-    for item in items:
-        name = "" if (chapter := _chapter(item)) is None else f"-{chapter.stem}"
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{name}"))
+    """Start with the chapters, which take longest."""
     items.sort(key=lambda item: _chapter(item) is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, those of each chapter for themselves.
+
+    The marks of `--dist loadgroup` do this too, but not with pytest 9.2 and pytest-xdist 3.8: the
+    one no longer reads the attribute that the other sets.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileAndChapter(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByFileAndChapter(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group of tests that one process runs."""
+    file, _, test = nodeid.partition("::")
+    chapter = test.partition("[")[2].removesuffix("]")
+    if chapter in CHAPTER_NAMES:
+        return f"{file}[{chapter}]"
+    return SHARES_WITH.get(file, file)
 
 
 def _chapter(item: pytest.Item) -> Path | None:
@@ -69,6 +95,28 @@ def require_data() -> Callable[[str], Any]:
     return load
 
 
+def build(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `book/build.py` of a folder."""
+    return subprocess.run(
+        [sys.executable, "book/build.py", *arguments],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the pages of the real book, with the stored outputs."""
+    if not any((ROOT / "notebooks").glob("*.ipynb")):
+        pytest.skip("there is no chapter yet")
+    out = tmp_path_factory.mktemp("book")
+    run = build(ROOT, "--stored", "--out", str(out))
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-5000:]
+    return out / "html"
+
+
 MINI_TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/00_tiny\n"
 # Stands for the package in the probe: what is in reach does not depend on this machine.
 MINI_PACKAGE = """
@@ -86,7 +134,8 @@ def mini_book(tmp_path: Path) -> Path:
     for name in ("_config.yml", "constraints.txt", "book/references.bib", *engine):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    for folder in ("_static", "_templates"):
+        shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     (root / "notebooks").mkdir()
     (root / "recsys_interest").mkdir()
     (root / "recsys_interest" / "__init__.py").write_text(MINI_PACKAGE)

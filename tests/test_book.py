@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,11 +15,10 @@ from nbformat.v4 import new_output
 
 import recsys_interest
 
-from .conftest import load_build, tiny_chapter
+from .conftest import build, load_build, tiny_chapter
 from .test_docs import PUBLIC, toc_files
 
 ROOT = Path(__file__).resolve().parent.parent
-HAS_CHAPTERS = any((ROOT / "notebooks").glob("*.ipynb"))
 
 # What a browser fetches by itself: (element, attribute). A link in <a> is fetched by the reader.
 LOADED = {
@@ -66,26 +63,6 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._in_style = False
-
-
-def build(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "book/build.py", *arguments],
-        cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory) -> Path:
-    if not HAS_CHAPTERS:
-        pytest.skip("there is no chapter yet")
-    out = tmp_path_factory.mktemp("book")
-    run = build(ROOT, "--stored", "--out", str(out))
-    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-5000:]
-    return out / "html"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,81 @@
+"""Measure the book: how long it takes to build, and what a browser finds on its pages.
+
+Needs the data of all chapters and a Chromium; takes as long as all chapters together.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRY = re.compile(r"^\(e-s\d-\d\d\)=$", flags=re.MULTILINE)
+DONE = re.compile(r"^(\S+)\.ipynb: executed in (\d+) s$", flags=re.MULTILINE)
+COVERED = re.compile(r"^\| [A-Z]\d\d \|.*\| \*\*works\*\*", flags=re.MULTILINE)
+
+
+def run() -> dict[str, Any]:
+    """Build the book twice, executed and as stored, and look at it; return the figures.
+
+    Returns
+    -------
+    dict of str to object
+        The figures of the last line.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        log = _build("--out", str(out / "executed"))
+        seconds = {name: int(count) for name, count in DONE.findall(log)}
+        started = time.monotonic()
+        _build("--stored", "--out", str(out / "stored"))
+        build_seconds = time.monotonic() - started
+        figures = {
+            **_looked_at(out / "stored" / "html"),
+            "build_seconds": round(build_seconds, 1),
+            "execute_seconds": dict(sorted(seconds.items(), key=lambda one: -one[1])),
+            **_exercises(out / "executed" / "executed"),
+        }
+    for name, value in figures.items():
+        print(f"{name:<20}{value}")
+    return figures
+
+
+def _build(*arguments: str) -> str:
+    command = [sys.executable, "book/build.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _looked_at(html: Path) -> dict[str, int]:
+    from tests.browser import DESK, html_pages, started, visit
+
+    names = html_pages(html)
+    with started() as browser, browser.new_context(viewport=DESK) as context:
+        found = [visit(context, html.as_uri(), name) for name in names]
+    return {
+        "pages": len(names),
+        "external_requests": sum(len(page.elsewhere) for page in found),
+        "axe_serious": sum(len(page.axe) for page in found),
+    }
+
+
+def _exercises(folder: Path) -> dict[str, int]:
+    books = [nbformat.read(path, as_version=4) for path in sorted(folder.glob("*.ipynb"))]
+    cells = [cell for book in books for cell in book.cells]
+    solutions = [c for c in cells if "solution" in c.metadata.get("tags", [])]
+    right = [c for c in solutions if any("Right." in str(output) for output in c.outputs)]
+    entries = {
+        label for c in cells if c.cell_type == "markdown" for label in ENTRY.findall(c.source)
+    }
+    return {
+        "exercises": len(solutions),
+        "solutions_passing": len(right),
+        "errors_corrected": len(entries),
+        "rows_covered": len(COVERED.findall((ROOT / "book" / "coverage.md").read_text("utf-8"))),
+    }

@@ -1,0 +1,161 @@
+"""A headless Chromium without a network, and what it finds on the pages of the book."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import axe_playwright_python
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHECKS = Path(__file__).with_name("page_checks.js")
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Every name but this machine's is unknown, so nothing can be fetched from elsewhere.
+CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 800}
+MATH_IS_SET = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
+# With two frames the new colours and widths are there.
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def chromium() -> str | None:
+    """Return the path of an installed Chromium, None if there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    """Start the browser without a network."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=[CLOSED])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; the value is its address."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections open: half the time
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass
+class Watch:
+    """A page of the browser, with what went wrong on it and what it asked elsewhere."""
+
+    page: Page
+    home: str
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._request)
+        self.page.on("requestfailed", lambda r: self.errors.append(f"{r.url}: {r.failure}"))
+        self.page.on("response", self._response)
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.home, "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+    def _response(self, response) -> None:
+        if response.status >= 400:
+            self.errors.append(f"{response.status} {response.url}")
+
+    def go(self, name: str) -> Page:
+        """Open a page of the book and wait until its formulas are set."""
+        self.page.goto(f"{self.home}/{name}", wait_until="load")
+        self.page.evaluate(MATH_IS_SET)
+        return self.page
+
+
+def watch(context: BrowserContext, home: str) -> Watch:
+    """Open an empty page that will show the book at `home`."""
+    return Watch(context.new_page(), home)
+
+
+@dataclass
+class Findings:
+    """What was found on one page; every list but the last two ought to be empty."""
+
+    errors: list[str]
+    elsewhere: list[str]
+    raw_math: list[str]
+    unrendered_math: list[str]
+    bad_figures: list[str]
+    axe: list[str]
+    low_contrast: dict[str, list[str]]
+    sideways: list[str]
+    links: list[str]
+    anchors: list[str]
+
+
+def visit(context: BrowserContext, home: str, name: str) -> Findings:
+    """Look at one page in light and dark, on a desk and on a phone."""
+    seen = watch(context, home)
+    page = seen.go(name)
+    load_checks(page)
+    found = {key: page.evaluate(f"pageChecks.{key}()") for key in _ONCE}
+    contrast = {}
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.wait_for_function("t => document.documentElement.dataset.theme === t", arg=theme)
+        page.evaluate(SETTLED)
+        contrast[theme] = page.evaluate("pageChecks.lowContrast()")
+    page.set_viewport_size(PHONE)
+    page.evaluate(SETTLED)
+    sideways = page.evaluate("pageChecks.sideways()")
+    page.close()
+    return Findings(
+        seen.errors,
+        seen.elsewhere,
+        found["rawMath"],
+        found["unrenderedMath"],
+        found["badFigures"],
+        found["axeFindings"],
+        contrast,
+        sideways,
+        found["links"],
+        found["anchors"],
+    )
+
+
+_ONCE = ("rawMath", "unrenderedMath", "badFigures", "axeFindings", "links", "anchors")
+
+
+def load_checks(page: Page) -> None:
+    """Give the page the functions that look at it."""
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    page.add_script_tag(content=CHECKS.read_text(encoding="utf-8"))
+
+
+def html_pages(html: Path) -> list[str]:
+    """Return the pages of the book, without the one that only leads on."""
+    # The theme lays two of its templates among the static files.
+    found = [p.relative_to(html) for p in sorted(html.rglob("*.html"))]
+    return [p.as_posix() for p in found if "_static" not in p.parts and str(p) != "index.html"]

@@ -146,8 +146,15 @@ def coverage_page(rows: list[Row]) -> str:
 
 def _line(row: Row) -> str:
     state = f"**{row.state}**" + (f": {row.missing}" if row.missing else "")
-    cells = (", ".join(places) or "–" for places in (row.chapters, row.functions, row.tests))
-    return f"| {row.id} | {row.title} | {' | '.join(cells)} | {state} |"
+    marks = (row.chapters, row.functions, [_in_words(test) for test in row.tests])
+    cells = (", ".join(places) or "–" for places in marks)
+    return f"| {row.id} | {row.title} | {state} | {' | '.join(cells)} |"
+
+
+def _in_words(test: str) -> str:
+    # The name of a test is a sentence, and as one it breaks into lines.
+    file, _, name = test.strip("`").partition(".py::test_")
+    return f"`{file}`: {name.replace('_', ' ')}"
 
 
 def main() -> int:

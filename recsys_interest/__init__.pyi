@@ -68,6 +68,9 @@ from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
 from .recommend import PopularityRecommender as PopularityRecommender
+from .several_interests import SeveralInterestsRecommender as SeveralInterestsRecommender
+from .cluster_recommenders import ClusterPopularityRecommender as ClusterPopularityRecommender
+from .cluster_recommenders import TwoStageRecommender as TwoStageRecommender
 from .live_recommender import LiveRecommender as LiveRecommender
 from .ease import EaseRecommender as EaseRecommender
 from .nearest_neighbours import ItemKNNRecommender as ItemKNNRecommender
@@ -76,13 +79,15 @@ from .nearest_neighbours import UserKNNRecommender as UserKNNRecommender
 from .matrix_factors import ALSRecommender as ALSRecommender, SVDRecommender as SVDRecommender
 from .cold_rules import ColdRule as ColdRule
 from .text_informed import TextInformedRecommender as TextInformedRecommender
+from .blending import PopularityBlend as PopularityBlend
 from .priors import Prior as Prior
 from .text_priors import InterestPrior as InterestPrior, ProfilePrior as ProfilePrior
 from .text_priors import TextPrior as TextPrior
 from .group_priors import AttributePrior as AttributePrior, ClusterPrior as ClusterPrior
 from .catalogue import extend_catalogue as extend_catalogue
 from .cold_start import ColdStartRecommender as ColdStartRecommender
-from .explanations import explain as explain, explanation_sentences as explanation_sentences
+from .explanations import explain as explain
+from .sentences import explanation_sentences as explanation_sentences
 from .word_explanations import explain_words as explain_words
 from .feedback import feedback_events as feedback_events
 from .item_shares import category_shares as category_shares

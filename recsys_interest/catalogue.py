@@ -17,6 +17,7 @@ from scipy import sparse
 from scipy.linalg import solve
 from sklearn.utils.validation import check_is_fitted
 
+from recsys_interest.blending import PopularityBlend
 from recsys_interest.checks import check_same_ids
 from recsys_interest.cold_rules import TextPairs, shares_of
 from recsys_interest.ease import EaseRecommender
@@ -84,8 +85,9 @@ def extend_catalogue(
     ----------
     recommender : Recommender
         Fitted: a `CosineRecommender`, `PopularityRecommender`, `EaseRecommender`,
-        `ItemKNNRecommender`, `TextInformedRecommender` or `ColdStartRecommender`, whose fallback is
-        one of these, too. Further kinds are added with ``grow.register``.
+        `ItemKNNRecommender`, `TextInformedRecommender`, `PopularityBlend` or
+        `ColdStartRecommender`, whose fallback is one of these, too. Further kinds are added with
+        ``grow.register``.
     items : DataFrame
         Valid items (see `validate_items`); those of the catalogue are passed over.
     item_vectors : DataFrame, shape (n_vectors, n_features)
@@ -222,6 +224,14 @@ def _(recommender: TextInformedRecommender, growth: Growth) -> None:
         recommender.model_ = LowRankForm(left, growth.rows(form.right, columns), own)
     new = centred(unit_rows(growth.vectors.to_numpy(dtype=np.float64)), recommender.mean_)
     recommender.text_ = growth.rows(recommender.text_, new)
+
+
+@grow.register
+def _(recommender: PopularityBlend, growth: Growth) -> None:
+    nothing = np.zeros(len(growth.new))
+    recommender.share_ = growth.rows(recommender.share_, nothing)
+    recommender.added_ = growth.rows(recommender.added_, nothing)
+    recommender.recommender_ = grown(recommender.recommender_, growth)
 
 
 @grow.register

@@ -60,7 +60,7 @@ class ColdStartRecommender(Recommender):
     An answer by a prior is worth less than one by behaviour: a few events replace it. Chapter 13,
     "Cold start".
 
-    Rows: R05.
+    Rows: K04, R05.
 
     Examples
     --------

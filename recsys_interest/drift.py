@@ -121,6 +121,8 @@ def detect_drift(
     Chapter 14, "Dynamic interests". That permutations give an exact test: Hemerik and Goeman
     (2018), doi:10.1007/s11749-017-0571-1.
 
+    Rows: K04.
+
     Examples
     --------
     >>> import pandas as pd

@@ -98,7 +98,7 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     - A window without rows says nothing: no cluster dies. A window in which nobody has an interest
       (all rows zero, or all noise) ends every cluster; what comes after is new.
 
-    Rows: C09, H04, K04.
+    Rows: C09, H04.
 
     Examples
     --------

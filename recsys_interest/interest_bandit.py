@@ -74,6 +74,8 @@ class InterestBandit(BaseEstimator):
     in the place of the user id. The discounted rule is that of Raj and Kalyani (2017),
     arXiv:1707.09727.
 
+    Rows: R09, U07, U09.
+
     Examples
     --------
     >>> import pandas as pd
@@ -319,6 +321,8 @@ def simulate_regret(
     Notes
     -----
     Chapter 14, "Dynamic interests".
+
+    Rows: R09, U09.
 
     Examples
     --------

@@ -14,14 +14,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_count
+from recsys_interest.products import best_products
+from recsys_interest.top_k import Found
 from recsys_interest.vectors import check_vectors, unit_rows
 
 __all__ = ["ItemIndex"]
 
-_SCORES_AT_ONCE = 2**23  # cosines that are held at one time: 32 MiB
+_SCORES_AT_ONCE = 2**24  # cosines that are held at one time, in 2 or 4 bytes each
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.int64]
 
 
 class ItemIndex(BaseEstimator):
@@ -134,42 +135,26 @@ class ItemIndex(BaseEstimator):
                 f"queries has {checked.shape[1]} features, the items {self.vectors_.shape[1]}; "
                 f"encode both with the same model"
             )
-        checked = checked.loc[queries.index]
+        if not checked.index.equals(queries.index):
+            checked = checked.loc[queries.index]
         rows = unit_rows(checked.to_numpy())
-        places, scores = self._approximate(rows, k) if self.approximate else self._exact(rows, k)
-        found = places >= 0
+        row, place, score, rank = self._near(rows, k) if self.approximate else self._best(rows, k)
         return pd.DataFrame(
             {
-                "query": checked.index[np.nonzero(found)[0]],
-                "item_id": self.item_ids_[places[found]],
-                "rank": np.broadcast_to(np.arange(1, k + 1), places.shape)[found],
-                "score": scores[found],
+                "query": checked.index[row],
+                "item_id": self.item_ids_[place],
+                "rank": rank,
+                "score": score.astype(np.float32),
             }
         )
 
-    def _exact(self, rows: Floats, k: int) -> tuple[Places, Floats]:
-        places = np.empty((len(rows), k), dtype=np.int64)
-        scores = np.empty((len(rows), k), dtype=np.float32)
-        size = max(1, _SCORES_AT_ONCE // len(self.vectors_))
-        for start in range(0, len(rows), size):
-            here = slice(start, start + size)
-            places[here], scores[here] = _top(rows[here] @ self.vectors_.T, k)
-        return places, scores
+    def _best(self, rows: Floats, k: int) -> Found:
+        return best_products(rows, self.vectors_, k, max_scores=_SCORES_AT_ONCE)
 
-    def _approximate(self, rows: Floats, k: int) -> tuple[Places, Floats]:
+    def _near(self, rows: Floats, k: int) -> Found:
         scores, places = self._graph.search(np.ascontiguousarray(rows), k)
-        return places, scores
-
-
-def _top(cosines: Floats, k: int) -> tuple[Places, Floats]:
-    """Return the k largest of each row, best first, and of equal ones the first."""
-    n = cosines.shape[1]
-    edge = np.partition(cosines, n - k, axis=1)[:, n - k, None]
-    rows, columns = np.nonzero(cosines >= edge)  # with all ties at the edge
-    order = np.lexsort((columns, -cosines[rows, columns], rows))
-    first = np.searchsorted(rows, np.arange(len(cosines)))
-    best = order[first[:, None] + np.arange(k)]
-    return columns[best], cosines[rows[best], columns[best]]
+        row, column = np.nonzero(places >= 0)
+        return row, places[row, column], scores[row, column], column + 1
 
 
 def _graph(vectors: Floats, n_links: int, breadth: int) -> Any:

@@ -22,6 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 from recsys_interest.checks import shown
 from recsys_interest.models import ModelFiles, ModelNotFoundError
 from recsys_interest.packed_bert import PackedBert, pack
+from recsys_interest.products import has_bfloat16
 
 __all__ = ["LanguageModel", "Tokens", "best_dtype", "load_model", "usable_device"]
 
@@ -247,11 +248,7 @@ def best_dtype(device: str) -> str:
     """
     if device.startswith("cuda"):
         return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
-    if device != "cpu" or not torch.backends.mkldnn.is_available():
-        return "float32"
-    asked: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # newer torch only
-    has = any(asked.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    return "bfloat16" if has else "float32"
+    return "bfloat16" if device == "cpu" and has_bfloat16() else "float32"
 
 
 def usable_device(device: str | None) -> str:

@@ -89,7 +89,7 @@ def per_list_metrics(
     doi:10.1145/1060745.1060754; miscalibration is that of Steck (2018),
     doi:10.1145/3240323.3240372.
 
-    Rows: M04.
+    Rows: K04, M04.
 
     Examples
     --------

@@ -67,12 +67,14 @@ class LiveCatalogue:
 
     def add(self, item: Ints, time: Ints, strength: Floats) -> None:
         """Count events on known items."""
-        newest = self.newest.copy()
-        np.maximum.at(newest, item, time)
-        self.mass *= decay(np.where(self.mass > 0, newest - self.newest, 0), self.half_life)
-        faded = strength * decay(newest[item] - time, self.half_life)
-        self.mass += np.bincount(item, faded, len(self.mass))
-        self.newest = newest
+        some, code = np.unique(item, return_inverse=True)  # a catalogue may be large
+        mass, before = self.mass[some], self.newest[some]
+        newest = before.copy()
+        np.maximum.at(newest, code, time)
+        mass *= decay(np.where(mass > 0, newest - before, 0), self.half_life)
+        faded = strength * decay(newest[code] - time, self.half_life)
+        self.mass[some] = mass + np.bincount(code, faded, len(some))
+        self.newest[some] = newest
 
     def popularity(self) -> Floats:
         """Return the decayed sum of strengths of each item, at the moment of the newest event."""

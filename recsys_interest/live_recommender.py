@@ -78,6 +78,8 @@ class LiveRecommender(BaseEstimator):
     memory that grows. Users without a profile get the items with the largest decayed sum of
     strengths over all users. `forget` does not take a user's share out of these sums.
 
+    Rows: U03.
+
     Examples
     --------
     >>> import pandas as pd
@@ -256,11 +258,11 @@ class LiveRecommender(BaseEstimator):
         ids = [asked[place] for place in user.tolist()]
         return pd.DataFrame(
             {
-                "user_id": pd.Series(ids, dtype=None if ids else "str"),
-                "item_id": self._catalogue.ids.take(item),
+                "user_id": pd.Index(ids, dtype=None if ids else "str").array,
+                "item_id": self._catalogue.ids.take(item).array,  # a Series would be aligned
                 "rank": rank,
                 "score": score,
-                "source": pd.Series(_SOURCES[own.astype(np.intp)], dtype="str"),
+                "source": pd.array(_SOURCES[own.astype(np.intp)], dtype="str"),
             }
         )
 

@@ -17,6 +17,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, LinearRecommender, aligned_vectors
+from recsys_interest.blending import PopularityBlend
 from recsys_interest.checks import check_count, check_same_ids
 from recsys_interest.likes import on_grid
 from recsys_interest.linear_forms import centred
@@ -145,7 +146,8 @@ def liked_next(model: Recommender, history: sparse.csr_array) -> Floats:
     Parameters
     ----------
     model : Recommender
-        A `LinearRecommender` or `TextInformedRecommender`; of any other kind nothing is known
+        A `LinearRecommender` or `TextInformedRecommender`, or a `PopularityBlend` of one; of any
+        other kind nothing is known
         about weighted histories, and the scores are zeros.
     history : csr_array of float64, shape (n_users, n_items)
         How much each user likes each item of the model's catalogue.
@@ -167,6 +169,11 @@ def _(model: LinearRecommender, history: sparse.csr_array) -> Floats:
 @liked_next.register
 def _(model: TextInformedRecommender, history: sparse.csr_array) -> Floats:
     return model.model_.scores(history)
+
+
+@liked_next.register
+def _(model: PopularityBlend, history: sparse.csr_array) -> Floats:
+    return liked_next(model.recommender_, history) + model.added_
 
 
 class VectorPrior(Prior):

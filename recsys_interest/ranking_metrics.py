@@ -90,7 +90,7 @@ def evaluate_recommendations(
     -----
     Chapter 12, "Measuring recommendations".
 
-    Rows: M03.
+    Rows: M03, M04, Q10.
 
     Examples
     --------

@@ -5,6 +5,7 @@ Chapter: 11 (cosine recommendation), 13 (cold start).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,15 +13,32 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_positive, check_same_ids
+from recsys_interest.checks import check_positive, check_same_ids, shown
+from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
+from recsys_interest.products import exact_products
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows
+from recsys_interest.recommender import (
+    Floats,
+    Positions,
+    ProductRecommender,
+    Recommender,
+    dense_rows,
+)
+from recsys_interest.sessions import blend_profiles
+from recsys_interest.training_plan import check_share
 from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["CosineRecommender", "PopularityRecommender", "made_fallback"]
+__all__ = [
+    "CosineRecommender",
+    "PopularityRecommender",
+    "ProfileRecommender",
+    "made_clusterer",
+    "made_fallback",
+]
 
-PAIRS_AT_ONCE = 8192  # user-item pairs whose vectors are held in float64 at one time
+PAIRS_AT_ONCE = 512  # user-item pairs whose vectors are held in float64 at one time
+_METRICS = ("cosine", "dot", "euclidean")
 
 
 class PopularityRecommender(Recommender):
@@ -93,7 +111,70 @@ class PopularityRecommender(Recommender):
         return np.tile(self.popularity_.to_numpy(), (len(users), 1))
 
 
-class CosineRecommender(Recommender):
+class ProfileRecommender(Recommender):
+    r"""A recommender that knows a user by the direction of his profile.
+
+    A session of the user is blended in by its own profile :math:`S_u`, with the weight
+    :math:`\alpha`; where there is only one of the two, it is that:
+
+    .. math:: F'_u = (1 - \alpha) \frac{F_u}{\lVert F_u \rVert}
+        + \alpha \frac{S_u}{\lVert S_u \rVert} .
+
+    A subclass says what it learns from the profiles (`_learn_profiles`) and what becomes of that
+    when they change (`_take_in_profiles`). Its `__init__` takes `profiler`, `fallback` and
+    `session_weight`.
+
+    Attributes
+    ----------
+    profiler_ : InterestProfiler
+        The fitted profiler.
+    fallback_ : Recommender
+        The fitted fallback: it answers for users without a profile.
+    profile_vectors_ : ndarray of float32, shape (n_users, n_dimensions)
+        The profiles scaled to length one; zeros for a user without a profile.
+    """
+
+    profiler: InterestProfiler | None
+    fallback: Recommender | None
+    session_weight: float
+
+    def _learn(
+        self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
+    ) -> None:
+        check_share(self.session_weight, "session_weight")
+        if item_vectors is None:
+            raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
+        vectors = check_vectors(item_vectors, "item_vectors")
+        ids = vectors.index.to_series()
+        check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
+        self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
+        self.profiler_.fit(log, vectors)
+        self.fallback_ = made_fallback(
+            self.fallback, self.profiler_.event_weights, self.profiler_.neutral_rating
+        ).fit(log, items, item_vectors)
+        profiles = self.profiler_.profiles_
+        self.profile_vectors_ = _unit(profiles.reindex(self.user_ids_, fill_value=0.0))
+        self._learn_profiles(log, vectors)
+
+    @abstractmethod
+    def _learn_profiles(self, log: pd.DataFrame, vectors: pd.DataFrame) -> None:
+        """Learn from `profile_vectors_`, the valid log and the checked vectors of items."""
+
+    def _take_in(self, asked: pd.Index, users: Positions, session: pd.DataFrame) -> Positions:
+        known = dense_rows(self.profile_vectors_, users)
+        recent = self.profiler_.transform(session)
+        usual = pd.DataFrame(known, index=asked, columns=recent.columns)
+        blended = _unit(blend_profiles(usual, recent, self.session_weight).reindex(asked))
+        changed = recent.any(axis=1).reindex(asked, fill_value=False).to_numpy()
+        self.profile_vectors_ = np.where(changed[:, None], blended, known)
+        self._take_in_profiles(users)
+        return np.arange(len(users))
+
+    def _take_in_profiles(self, users: Positions) -> None:
+        """Keep of the users only those at `users` (−1: a new one), by `profile_vectors_`."""
+
+
+class CosineRecommender(ProfileRecommender, ProductRecommender):
     r"""Recommend the items whose vectors point where the user's profile points.
 
     .. math:: \mathrm{score}(u, i) = \frac{F_u \cdot E_i}{\lVert F_u \rVert \, \lVert E_i \rVert}
@@ -112,6 +193,14 @@ class CosineRecommender(Recommender):
         Answers for users without a profile: not in the log, without a positive event on an item
         with a vector, or with a profile of zero length. `PopularityRecommender` with the weights of
         the profiler if not given. It is cloned and fitted on the same tables.
+    metric : {"cosine", "dot", "euclidean"}, default "cosine"
+        What compares the user's vector, scaled to length one, with the item's. ``"dot"`` is
+        :math:`F_u \cdot E_i` and ``"euclidean"`` is :math:`-\lVert F_u - E_i \rVert`, both with the
+        item's vector as long as it is. Where all items have length one, the lists are the same.
+    clusterer : InterestClusterer, optional
+        Stands between user and items: the user's vector is the centroid of the cluster that his
+        profile falls in, never its label, which is a name and has no direction. It is cloned and
+        fitted on the profiles. Users without a cluster go to the fallback.
     session_weight : float, default 0.5
         :math:`\alpha`, from 0 to 1: how much a session counts beside a user's log.
 
@@ -121,18 +210,23 @@ class CosineRecommender(Recommender):
         The fitted profiler.
     fallback_ : Recommender
         The fitted fallback.
+    clusterer_ : InterestClusterer or None
+        The fitted clusterer.
     item_vectors_ : ndarray of float32, shape (n_items, n_dimensions)
-        The item vectors scaled to length one; zeros for an item without a direction.
-    user_vectors_ : ndarray of float32, shape (n_users, n_dimensions)
+        The item vectors, for the cosine scaled to length one; zeros for an item without a
+        direction.
+    profile_vectors_ : ndarray of float32, shape (n_users, n_dimensions)
         The profiles scaled to length one; zeros for a user without a profile.
+    user_vectors_ : ndarray of float32, shape (n_users, n_dimensions)
+        What the items are compared with: the profiles, or the centroids.
 
     Notes
     -----
     Chapter 11, "Cosine recommendation"; cold users: chapter 13, "Cold start". Items without a
     vector, or with one of zeros, have no cosine and are never recommended by it; nor are items that
-    have a vector but are neither in the log nor in `items`. All pairs are scored in float32, those
-    that can reach a list again in float64 and one by one, so that a list depends neither on the
-    other users asked for nor on `max_scores`.
+    have a vector but are neither in the log nor in `items`. All pairs are scored roughly, those
+    that can reach a list again in float64 and one by one (`best_products`), so that a list depends
+    neither on the other users asked for nor on `max_scores`.
 
     Rows: D15, K03, R01, R02, R03.
 
@@ -156,57 +250,67 @@ class CosineRecommender(Recommender):
         profiler: InterestProfiler | None = None,
         fallback: Recommender | None = None,
         *,
+        metric: str = "cosine",
+        clusterer: InterestClusterer | None = None,
         session_weight: float = 0.5,
     ) -> None:
         self.profiler = profiler
         self.fallback = fallback
+        self.metric = metric
+        self.clusterer = clusterer
         self.session_weight = session_weight
 
-    def _learn(
-        self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
-    ) -> None:
-        if check_positive(self.session_weight, "session_weight", zero=True) > 1:
-            raise ValueError(f"session_weight must be at most 1, got {self.session_weight!r}")
-        if item_vectors is None:
-            raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
-        vectors = check_vectors(item_vectors, "item_vectors")
-        ids = vectors.index.to_series()
-        check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
-        self.item_vectors_ = _unit(vectors.reindex(self.item_ids_, fill_value=0.0))
-        self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
-        self.profiler_.fit(log, vectors)
-        self.fallback_ = made_fallback(
-            self.fallback, self.profiler_.event_weights, self.profiler_.neutral_rating
-        ).fit(log, items, item_vectors)
-        profiles = self.profiler_.profiles_
-        self.user_vectors_ = _unit(profiles.reindex(self.user_ids_, fill_value=0.0))
+    def _learn_profiles(self, log: pd.DataFrame, vectors: pd.DataFrame) -> None:
+        if self.metric not in _METRICS:
+            raise ValueError(f"metric must be one of {shown(_METRICS)}, got {self.metric!r}")
+        rows = vectors.reindex(self.item_ids_, fill_value=0.0)
+        self.item_vectors_ = _unit(rows) if self.metric == "cosine" else _contiguous(rows)
+        self.clusterer_ = None
+        if self.clusterer is not None:
+            self.clusterer_ = made_clusterer(self.clusterer).fit(self.profile_vectors_)
+        self._take_in_profiles(np.arange(len(self.user_ids_)))
 
-    def _take_in(self, asked: pd.Index, users: Positions, session: pd.DataFrame) -> Positions:
-        known = dense_rows(self.user_vectors_, users)
-        recent = _unit(self.profiler_.transform(session).reindex(asked, fill_value=0.0))
-        self.user_vectors_ = _blended(known, recent, self.session_weight)
-        return np.arange(len(users))
+    def _take_in_profiles(self, users: Positions) -> None:
+        self.user_vectors_ = self.profile_vectors_
+        if self.clusterer_ is not None:
+            cluster = self.clusterer_.predict(self.profile_vectors_)
+            centroids = unit_rows(self.clusterer_.centroids_.astype(np.float32))
+            self.user_vectors_ = np.zeros_like(self.profile_vectors_)
+            self.user_vectors_[cluster >= 0] = centroids[cluster[cluster >= 0]]
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
-        has_profile: NDArray[np.bool_] = np.asarray(self.user_vectors_.any(axis=1))
-        return np.logical_and(users >= 0, has_profile[users])
+        has_vector: NDArray[np.bool_] = np.asarray(self.user_vectors_.any(axis=1))
+        return np.logical_and(users >= 0, has_vector[users])
+
+    def _vectors(self) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        users, items = self.user_vectors_, self.item_vectors_
+        possible: NDArray[np.bool_] = np.asarray(items.any(axis=1))
+        if self.metric != "euclidean":
+            return users, items, possible
+        # The nearest item has the largest F·E − |E|²/2, which is a product, too.
+        half = np.square(items, dtype=np.float64).sum(axis=1) / 2
+        ones = np.ones(len(users))
+        return np.column_stack([users, ones]), np.column_stack([items, -half]), possible
 
     def _scores(self, users: Positions) -> Floats:
-        scores: Floats = self.user_vectors_[users] @ self.item_vectors_.T
+        if self.metric != "euclidean":
+            return super()._scores(users)
+        n_items = len(self.item_ids_)
+        pairs = np.repeat(users, n_items), np.tile(np.arange(n_items), len(users))
+        scores = self._pair_scores(*pairs).reshape(len(users), n_items)
         scores[:, ~self.item_vectors_.any(axis=1)] = -np.inf
         return scores
 
-    def _slack(self) -> float:
-        # Twice the error bound of a float32 dot product of unit vectors in any order of its sums.
-        return float(self.item_vectors_.shape[1] * np.finfo(np.float32).eps)
-
-    def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
-        exact = np.empty(len(users))
+    def _pair_scores(self, users: Positions, items: Positions) -> Floats:
+        if self.metric != "euclidean":
+            return exact_products(self.user_vectors_, self.item_vectors_)(users, items)
+        out = np.empty(len(users))
         for start in range(0, len(users), PAIRS_AT_ONCE):
             part = slice(start, start + PAIRS_AT_ONCE)
-            left = self.user_vectors_[users[part]].astype(np.float64)
-            exact[part] = np.vecdot(left, self.item_vectors_[items[part]].astype(np.float64))
-        return exact
+            apart = self.user_vectors_[users[part]].astype(np.float64)
+            apart -= self.item_vectors_[items[part]]
+            out[part] = -np.sqrt(np.vecdot(apart, apart))
+        return out
 
 
 def made_fallback(
@@ -225,18 +329,23 @@ def made_fallback(
     return made
 
 
-def _blended(
-    known: NDArray[np.float32], recent: NDArray[np.float32], share: float
-) -> NDArray[np.float32]:
-    """Return unit vectors between two; where one of them is zero, the other."""
-    has_known: NDArray[np.bool_] = np.asarray(known.any(axis=1))
-    has_recent: NDArray[np.bool_] = np.asarray(recent.any(axis=1))
-    out = np.where(has_recent[:, None], recent, known)
-    both = np.flatnonzero(has_known & has_recent)
-    mixed = (1.0 - share) * known[both].astype(np.float64) + share * recent[both]
-    out[both] = unit_rows(mixed).astype(np.float32)
-    return out
+def made_clusterer(clusterer: InterestClusterer | None) -> InterestClusterer:
+    """Return an unfitted copy of the clusterer; one with a fixed seed if there is none.
+
+    >>> made_clusterer(None)
+    InterestClusterer(random_state=0)
+    """
+    if clusterer is None:
+        return InterestClusterer(random_state=0)
+    if not isinstance(clusterer, InterestClusterer):
+        raise TypeError(f"clusterer must be an InterestClusterer, got {type(clusterer).__name__}")
+    made: InterestClusterer = clone(clusterer)
+    return made
 
 
 def _unit(vectors: pd.DataFrame) -> NDArray[np.float32]:
     return unit_rows(vectors.to_numpy(dtype=np.float64)).astype(np.float32)
+
+
+def _contiguous(vectors: pd.DataFrame) -> NDArray[np.float32]:
+    return np.ascontiguousarray(vectors.to_numpy(dtype=np.float32))

@@ -18,22 +18,21 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
+from recsys_interest.products import best_products, exact_products
 from recsys_interest.schema import SchemaError, validate_events, validate_items
+from recsys_interest.top_k import Found, Positions, best_cells, ranked, shortlist
 
-__all__ = ["Floats", "Positions", "Recommender", "best_cells", "dense_rows", "rows_of"]
+__all__ = [
+    "Floats",
+    "Positions",
+    "ProductRecommender",
+    "Recommender",
+    "best_cells",
+    "dense_rows",
+    "rows_of",
+]
 
 Floats = NDArray[np.floating]
-Positions = NDArray[np.intp]
-
-#: Rows (places in what was asked), columns (places in the catalogue), ranks and scores.
-Found = tuple[Positions, Positions, NDArray[np.int64], Floats]
-
-_NOTHING: Found = (
-    np.empty(0, dtype=np.intp),
-    np.empty(0, dtype=np.intp),
-    np.empty(0, dtype=np.int64),
-    np.empty(0, dtype=np.float64),
-)
 
 
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
@@ -242,6 +241,29 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
         return scores
 
+    def _best(
+        self,
+        users: Positions,
+        k: int,
+        seen: sparse.csr_array | None,
+        barred: NDArray[np.bool_],
+        max_scores: int,
+    ) -> Found:
+        """Return places in `users`, items, scores and ranks of the k best."""
+        size = max(1, max_scores // len(self.item_ids_))
+        parts = []
+        for start in range(0, max(1, len(users)), size):
+            chunk = users[start : start + size]
+            scores = self._scores(chunk)
+            scores[:, barred] = -np.inf
+            if seen is not None:
+                scores[seen[start : start + size].nonzero()] = -np.inf
+            rows, columns = shortlist(scores, k, 2 * self._slack())
+            exact = self._exact(chunk[rows], columns, scores[rows, columns])
+            parts.append(ranked(rows + start, columns, exact, k))
+        rows, columns, score, rank = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return rows, columns, score, rank
+
     def _touched(self, log: pd.DataFrame, user_ids: pd.Index) -> sparse.csr_array:
         rows = user_ids.get_indexer(log["user_id"])
         columns = self.item_ids_.get_indexer(log["item_id"])
@@ -283,19 +305,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         barred: NDArray[np.bool_],
         max_scores: int,
     ) -> pd.DataFrame:
-        size = max(1, max_scores // len(self.item_ids_))
-        parts: list[Found] = [_NOTHING]
-        for start in range(0, len(users), size):
-            chunk = users[start : start + size]
-            scores = self._scores(chunk)
-            scores[:, barred] = -np.inf
-            if seen is not None:
-                scores[seen[start : start + size].nonzero()] = -np.inf
-            rows, columns = _shortlist(scores, k, 2 * self._slack())
-            exact = self._exact(chunk[rows], columns, scores[rows, columns])
-            best, rank = _best(rows, columns, exact, k)
-            parts.append((rows[best] + start, columns[best], rank, exact[best]))
-        rows, columns, rank, score = (np.concatenate(p) for p in zip(*parts, strict=True))
+        rows, columns, score, rank = self._best(users, k, seen, barred, max_scores)
         return pd.DataFrame(
             {
                 "user_id": asked[rows],
@@ -305,6 +315,62 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 "source": pd.Series(self.source, index=range(len(rows)), dtype="str"),
             }
         )
+
+
+class ProductRecommender(Recommender):
+    r"""A recommender whose scores order the items as dot products do, :math:`P_u \cdot Q_i`.
+
+    A subclass says which are the vectors (`_vectors`); if its scores are not the products, it says
+    what they are, pair by pair (`_pair_scores`).
+
+    Notes
+    -----
+    Chapter 11, "Cosine recommendation". The lists are found by `best_products`.
+    """
+
+    @abstractmethod
+    def _vectors(self) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """Return the vectors of users and items, and which items can be recommended at all."""
+
+    def _pair_scores(self, users: Positions, items: Positions) -> Floats:
+        of_users, of_items, _ = self._vectors()
+        return exact_products(of_users, of_items)(users, items)
+
+    def _scores(self, users: Positions) -> Floats:
+        of_users, of_items, possible = self._vectors()
+        scores: Floats = of_users[users] @ of_items.T
+        scores[:, ~possible] = -np.inf
+        return scores
+
+    def _slack(self) -> float:
+        # Twice the error bound of a dot product of the longest two, in any order of its sums.
+        rows = self._vectors()[:2]
+        longest = [np.linalg.norm(r, axis=1).max(initial=0.0) for r in rows]
+        return float(longest[0] * longest[1] * rows[1].shape[1] * np.finfo(rows[1].dtype).eps)
+
+    def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
+        return self._pair_scores(users, items)
+
+    def _best(
+        self,
+        users: Positions,
+        k: int,
+        seen: sparse.csr_array | None,
+        barred: NDArray[np.bool_],
+        max_scores: int,
+    ) -> Found:
+        of_users, of_items, possible = self._vectors()
+        items = np.flatnonzero(possible & ~barred)
+        everything = len(items) == len(possible)
+        rows, columns, score, rank = best_products(
+            of_users[users],
+            of_items if everything else of_items[items],
+            k,
+            hidden=seen if seen is None or everything else seen[:, items],
+            score=lambda row, column: self._pair_scores(users[row], items[column]),
+            max_scores=max_scores,
+        )
+        return rows, items[columns], score, rank
 
 
 def rows_of(table: sparse.csr_array, users: Positions) -> sparse.csr_array:
@@ -330,41 +396,6 @@ def dense_rows(table: NDArray[Any], users: Positions) -> NDArray[Any]:
     rows: NDArray[Any] = table[users]
     rows[users < 0] = 0
     return rows
-
-
-def _shortlist(scores: Floats, k: int, margin: float) -> tuple[Positions, Positions]:
-    """Return the cells that can be among the k best of their row if scores may be wrong by margin.
-
-    All ties at the edge are in: which of them stay is decided by the item id, not by the sort.
-    """
-    n = scores.shape[1]
-    edge = np.partition(scores, n - k, axis=1)[:, n - k] if k < n else np.full(len(scores), -np.inf)
-    within: NDArray[np.bool_] = np.greater_equal(scores, edge[:, None] - margin)
-    rows, columns = np.nonzero(within & np.greater(scores, -np.inf))
-    return rows, columns
-
-
-def _best(
-    rows: Positions, columns: Positions, scores: Floats, k: int
-) -> tuple[Positions, NDArray[np.int64]]:
-    """Return the places of the k best of each row, in order, and their ranks."""
-    order = np.lexsort((columns, -scores, rows))
-    ordered = rows[order]
-    rank = 1 + np.arange(len(ordered)) - np.searchsorted(ordered, ordered, side="left")
-    return order[rank <= k], rank[rank <= k].astype(np.int64)
-
-
-def best_cells(scores: Floats, k: int) -> tuple[Positions, Positions, Floats, NDArray[np.int64]]:
-    """Return row, column, score and rank of the k best of each row; of equal ones the first.
-
-    >>> rows, columns, _, _ = best_cells(np.array([[1.0, 3.0, 3.0], [2.0, -np.inf, -np.inf]]), 2)
-    >>> rows.tolist(), columns.tolist()
-    ([0, 0, 1], [1, 2, 0])
-    """
-    rows, columns = _shortlist(scores, k, 0.0)
-    found = scores[rows, columns]
-    best, rank = _best(rows, columns, found, k)
-    return rows[best], columns[best], found[best], rank
 
 
 def _in_order_of(asked: pd.Index, parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -100,6 +100,8 @@ def compare_refits(
     -----
     Chapter 14, "Dynamic interests".
 
+    Rows: Q05, U07.
+
     Examples
     --------
     >>> import pandas as pd

@@ -14,7 +14,13 @@ from sklearn.base import clone
 
 from recsys_interest.checks import check_count, check_same_ids
 from recsys_interest.recommend import PopularityRecommender
-from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows
+from recsys_interest.recommender import (
+    Floats,
+    Positions,
+    ProductRecommender,
+    Recommender,
+    dense_rows,
+)
 from recsys_interest.schema import event_strength
 from recsys_interest.training import train
 from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
@@ -33,7 +39,7 @@ _HELD_OUT_SHARE = 0.1
 _USERS_AT_ONCE = 256
 
 
-class GRURecommender(Recommender):
+class GRURecommender(ProductRecommender):
     r"""Recommend what a gated recurrent unit expects after the items a user had.
 
     The items of a user, in the order of time, are read as their vectors :math:`x_1, \dots, x_n`.
@@ -173,18 +179,8 @@ class GRURecommender(Recommender):
         read: npt.NDArray[np.bool_] = np.asarray(self.user_states_.any(axis=1))
         return np.logical_and(users >= 0, read[users])
 
-    def _scores(self, users: Positions) -> Floats:
-        scores: Floats = self.user_states_[users] @ self.item_states_.T
-        scores[:, ~self.has_vector_] = -np.inf
-        return scores
-
-    def _slack(self) -> float:
-        longest = [np.linalg.norm(s, axis=1).max() for s in (self.user_states_, self.item_states_)]
-        return float(longest[0] * longest[1] * self.item_states_.shape[1] * np.finfo(float).eps)
-
-    def _exact(self, users: Positions, items: Positions, scores: Floats) -> Floats:
-        # One pair at a time, so that a score does not depend on who else was asked for.
-        return np.vecdot(self.user_states_[users], self.item_states_[items])
+    def _vectors(self) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+        return self.user_states_, self.item_states_, self.has_vector_
 
 
 class _NextItemTask:

@@ -203,6 +203,8 @@ def count_tokens(text: str) -> int:
     model's own tokeniser: ``lambda text: len(tokenizer.tokenize(text))``. Chapter 02, "Text and
     keywords".
 
+    Rows: M07.
+
     Examples
     --------
     >>> count_tokens("a tent, 帐篷")

@@ -15,6 +15,8 @@ from recsys_interest.checks import SchemaError, canonical_ids, shown
 
 __all__ = ["check_vectors", "unit_rows"]
 
+_ROWS_AT_ONCE = 512  # they stay in the cache while they are worked on
+
 
 def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return vectors as a float32 frame sorted by id, or say what is wrong with them.
@@ -94,8 +96,12 @@ def unit_rows(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     >>> unit_rows(np.array([[3e200, 4e200], [0.0, 0.0]])).round(1).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
     """
-    # First to a largest entry of one, so that no square overflows or vanishes.
-    peak = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    scaled = np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
-    length = np.sqrt(np.square(scaled).sum(axis=1, keepdims=True))
-    return np.divide(scaled, length, out=scaled, where=length > 0)
+    unit = np.zeros(rows.shape, dtype=rows.dtype)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        here = slice(start, start + _ROWS_AT_ONCE)
+        # First to a largest entry of one, so that no square overflows or vanishes.
+        peak = np.abs(rows[here]).max(axis=1, keepdims=True, initial=0.0)
+        scaled = np.divide(rows[here], peak, out=unit[here], where=peak > 0)
+        length = np.sqrt(np.square(scaled).sum(axis=1, keepdims=True))
+        np.divide(scaled, length, out=scaled, where=length > 0)
+    return unit

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys_interest.blending import PopularityBlend
 from recsys_interest.catalogue import columns_of_texts
 from recsys_interest.checks import check_count, shown
 from recsys_interest.explanations import by_source, checked_lists, recommender_with
@@ -156,6 +157,16 @@ def _(
     model, place = recommender_with(recommender, users, session)
     left = model.user_vectors_[place].astype(np.float64)
     return np.vecdot(left, unit_rows(vectors.to_numpy(dtype=np.float64)))
+
+
+@text_scores.register
+def _(
+    recommender: PopularityBlend,
+    users: pd.Index,
+    vectors: pd.DataFrame,
+    session: pd.DataFrame | None,
+) -> Floats | None:
+    return text_scores(recommender.recommender_, users, vectors, session)
 
 
 @text_scores.register

@@ -22,7 +22,7 @@ ERRORS = [f"E-{article}-{n:02d}" for article, last in COUNTS.items() for n in ra
 
 HEADING = re.compile(r"^\((e-s\d-\d\d)\)=\n## (E-S\d-\d\d) · (\S.*)$", flags=re.MULTILINE)
 PARTS = (
-    r"\*\*(Sections? \d|title)[^*]*\.\*\* ",
+    r"\*\*The article, (sections? \d|title)[^*]*\.\*\* ",
     r"\*\*Why it is wrong\.\*\* ",
     r"\*\*Done right:\*\* ",
 )

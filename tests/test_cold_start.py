@@ -11,9 +11,11 @@ from recsys_interest import (
     CosineRecommender,
     EaseRecommender,
     InterestPrior,
+    PopularityBlend,
     PopularityRecommender,
     ProfilePrior,
     TextPrior,
+    explain,
 )
 from recsys_interest.schema import SchemaError
 from tests.recommender_conformance import UNKNOWN_USER, RecommenderConformance
@@ -78,6 +80,18 @@ class TestColdStart(RecommenderConformance):
     @pytest.fixture
     def recommender(self):
         return ColdStartRecommender(EaseRecommender(2.0), [TextPrior(Twelve())])
+
+
+class TestBlend(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return PopularityBlend(EaseRecommender(2.0))
+
+
+class TestBlendOfCosine(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return PopularityBlend(CosineRecommender(), 0.2)
 
 
 class TestColdStartOfCosine(RecommenderConformance):
@@ -237,7 +251,7 @@ def test_a_linear_model_carries_a_sentence_further(world):
 
 def test_the_group_prior_is_the_formula(world):
     log, items, _ = world
-    clusters = pd.Series(np.arange(40) % 4 // 2, index=range(40))
+    clusters = pd.Series(np.arange(40) % 4 // 2, index=range(40), dtype=float)
     clusters.loc[[38, 39]] = [-1, np.nan]
     prior = ClusterPrior(clusters, shrinkage=3.0).fit(log, items)
     likes = prior.likes_.toarray()
@@ -353,3 +367,54 @@ def test_a_fallback_of_the_recommender_comes_last(world):
         [TextPrior(Words()), ProfilePrior()],
     ).fit(*world)
     assert model.recommender_.fallback_.fallback_.fallback_.last_days == 1.0
+
+
+def test_the_blend_adds_the_share_of_users(world):
+    log, items, _ = world
+    plain = EaseRecommender(1.0).fit(log, items)
+    blend = PopularityBlend(EaseRecommender(1.0), 0.7).fit(log, items)
+    one, two = (
+        m.recommend(k=100, exclude_seen=False).set_index(["user_id", "item_id"])["score"]
+        for m in (plain, blend)
+    )
+    share = plain.likes_.mean(axis=0)[one.index.get_level_values("item_id")]
+    np.testing.assert_allclose(two[one.index], one + 0.7 * share, atol=1e-8)
+    assert (
+        PopularityBlend(plain, 0.0)
+        .fit(log, items)
+        .recommend()
+        .equals(plain.recommend().assign(source="blend"))
+    )
+
+
+def test_a_blend_carries_statements_grows_and_is_explained(world):
+    log, items, vectors = world
+    said = pd.DataFrame({"user_id": [500], "text": ["love"]})
+    scores = []
+    for model in (EaseRecommender(1.0), PopularityBlend(EaseRecommender(1.0))):
+        cold = ColdStartRecommender(model, [TextPrior(Words())], said)
+        cold = cold.fit(log, items.iloc[:36], vectors.iloc[:36]).with_items(items, vectors)
+        lists = cold.recommend([500, 1], k=40)
+        scores.append(lists[lists["user_id"] == 500]["score"].to_numpy())
+        found = explain(cold, lists, top=None)
+        summed = found.groupby(["user_id", "item_id"])["contribution"].sum()
+        whole = lists.set_index(["user_id", "item_id"])["score"]
+        rest = whole - summed.reindex(whole.index, fill_value=0.0)
+        if isinstance(model, PopularityBlend):
+            share = model.fit(log, items).share_[whole.index.get_level_values("item_id")]
+            rest = rest - 0.3 * share
+        np.testing.assert_allclose(rest, 0.0, atol=1e-8)
+    assert scores[1].min() > scores[0].min() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (PopularityBlend("x"), TypeError, "recommender must be a Recommender, got str"),
+        (PopularityBlend(weight=-1), ValueError, "weight must be a finite number of at least 0"),
+        (PopularityBlend(fallback="x"), TypeError, "fallback must be a Recommender, got str"),
+    ],
+)
+def test_bad_blends_are_named(model, error, message, world):
+    with pytest.raises(error, match=message):
+        model.fit(*world)

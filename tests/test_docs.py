@@ -47,6 +47,7 @@ ROAD = (
     *("tokens", "text_checks", "phrases", "text"),
     *("keywords", "keyword_vectors", "chat", "keyword_extraction"),
     *("models", "word_means", "word_vectors", "token_vectors"),
+    *("top_k", "products"),
     *("packed_bert", "language_model", "vectors"),
     *("item_index", "vector_cache", "batches", "encoder"),
     *("training_plan", "training", "word_pieces", "pretraining"),
@@ -63,11 +64,12 @@ ROAD = (
     *("short_texts", "count_criteria", "cluster_count"),
     *("adaptive_kmeans", "cluster_matching", "cluster_history", "windows", "dynamics"),
     *("likes", "recommender", "recommend", "behaviour"),
+    *("several_interests", "cluster_recommenders"),
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
     *("linear_forms", "cold_rules", "validation", "text_informed"),
-    *("priors", "text_priors", "group_priors", "catalogue", "cold_start"),
-    *("explanations", "word_explanations", "feedback"),
+    *("blending", "priors", "text_priors", "group_priors", "catalogue", "cold_start"),
+    *("explanations", "word_explanations", "sentences", "feedback"),
     *("ranked_lists", "item_shares", "reranking", "cluster_metrics"),
     *("cluster_names", "lasting_names", "cluster_cards"),
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
@@ -133,9 +135,10 @@ def test_conda_environment_has_the_same_pins():
     assert pins(pip[1:]) == constraints(installed_only=True)
 
 
-def test_make_installs_every_extra_but_the_one_that_is_only_compared_with():
-    assert set(PROJECT["project"]["optional-dependencies"]) - set(installed_extras()) == {"topics"}
-    assert "bertopic" in constraints().keys() - constraints(installed_only=True).keys()
+def test_make_installs_every_extra_but_those_that_are_only_compared_with():
+    left_out = set(PROJECT["project"]["optional-dependencies"]) - set(installed_extras())
+    assert left_out == {"topics", "outside"}
+    assert {"bertopic", "cornac"} <= constraints().keys() - constraints(installed_only=True).keys()
 
 
 @pytest.mark.rows("L03")

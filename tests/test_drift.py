@@ -73,6 +73,7 @@ def found(planted):
     return detect_drift(data.events, vectors, **FAST, alpha=0.05)
 
 
+@pytest.mark.rows("K04")
 def test_planted_drift_is_found_when_it_happened(planted, found):
     truth = planted[0].truth["users"].set_index("user_id").loc[found.index]
     drifts = truth["drift_date"].notna()

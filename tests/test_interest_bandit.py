@@ -52,6 +52,7 @@ def test_thompson_takes_an_arm_as_often_as_it_is_best():
     assert (taken == "a").mean() == pytest.approx(best, abs=0.015)
 
 
+@pytest.mark.rows("R09", "U07", "U09")
 def test_regret_falls_and_is_below_the_other_rules_for_five_seeds():
     totals = []
     for seed in range(5):

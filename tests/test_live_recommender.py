@@ -62,6 +62,7 @@ def wide():
     return events, vectors
 
 
+@pytest.mark.rows("U03")
 def test_lists_are_those_of_a_cosine_recommender_fitted_now(wide):
     events, vectors = wide
     found = live(vectors=vectors, half_life=20.0)

@@ -31,6 +31,7 @@ def case():
     )
 
 
+@pytest.mark.rows("M03")
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_trec_eval(case, k):
     lists, relevant = case

@@ -28,7 +28,7 @@ RELEVANT = relevant_of(ann="abc", bob="a", cid="c")
 D2, D3, D4 = 1 / np.log2(3), 1 / 2, 1 / np.log2(5)  # discounts of the ranks 2, 3 and 4
 
 
-@pytest.mark.rows("M03")
+@pytest.mark.rows("M03", "Q10")
 @pytest.mark.parametrize(
     ("metric", "ann", "cid"),
     [

@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 
 pytest.register_assert_rewrite("tests.recommender_conformance")
 
+from recsys_interest.clusters import InterestClusterer  # noqa: E402
 from recsys_interest.profiles import InterestProfiler  # noqa: E402
 from recsys_interest.recommend import CosineRecommender, PopularityRecommender  # noqa: E402
 from recsys_interest.schema import SchemaError  # noqa: E402
@@ -42,6 +44,24 @@ class TestCosineOfCosine(RecommenderConformance):
     def recommender(self):
         inner = CosineRecommender(fallback=PopularityRecommender(neutral_rating=2.5))
         return CosineRecommender(InterestProfiler(half_life=30.0), fallback=inner)
+
+
+class TestDot(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return CosineRecommender(metric="dot")
+
+
+class TestEuclidean(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return CosineRecommender(metric="euclidean")
+
+
+class TestCosineOfCentroids(RecommenderConformance):
+    @pytest.fixture
+    def recommender(self):
+        return CosineRecommender(clusterer=InterestClusterer(random_state=0), session_weight=0.9)
 
 
 def log_of(*rows):
@@ -300,11 +320,82 @@ def test_a_session_that_undoes_the_log_leaves_no_profile():
 @pytest.mark.parametrize(
     ("weight", "error", "message"),
     [
-        (1.5, ValueError, "session_weight must be at most 1, got 1.5"),
-        (-0.1, ValueError, "session_weight must be a finite number of at least 0"),
+        (1.5, ValueError, "session_weight must be from 0 to 1.0, got 1.5"),
+        (-0.1, ValueError, "session_weight must be from 0 to 1.0, got -0.1"),
         ("0.5", TypeError, "session_weight must be a number, got '0.5'"),
     ],
 )
 def test_a_bad_session_weight_is_named(weight, error, message):
     with pytest.raises(error, match=message):
         CosineRecommender(session_weight=weight).fit(log_of((1, "north")), None, SQUARE)
+
+
+@pytest.mark.parametrize("clusterer", [None, InterestClusterer(KMeans(5), random_state=0)])
+def test_all_metrics_rank_unit_vectors_alike(clusterer):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors = pd.DataFrame(rows, dtype="float32")
+    pairs = zip(rng.integers(60, size=400), rng.integers(300, size=400), strict=True)
+    log = log_of(*pairs)
+    lists = {
+        metric: CosineRecommender(metric=metric, clusterer=clusterer)
+        .fit(log, pd.DataFrame({"item_id": range(300)}), vectors)
+        .recommend(k=20)
+        for metric in ("cosine", "dot", "euclidean")
+    }
+    for metric in ("dot", "euclidean"):
+        same = lists[metric].drop(columns="score")
+        pd.testing.assert_frame_equal(same, lists["cosine"].drop(columns="score"))
+    apart = np.sqrt(2 - 2 * lists["cosine"]["score"])
+    np.testing.assert_allclose(lists["euclidean"]["score"], -apart, atol=1e-6)
+
+
+def test_metrics_part_where_items_have_lengths():
+    """Along the profile lie a short, a fitting and a long vector."""
+    vectors = vectors_of(seen=[1, 0], short=[0.1, 0], fitting=[1, 0.1], long=[9, 2])
+    catalogue = pd.DataFrame({"item_id": vectors.index})
+    first = {
+        metric: CosineRecommender(metric=metric)
+        .fit(log_of((1, "seen")), catalogue, vectors)
+        .recommend([1], k=1)["item_id"]
+        .item()
+        for metric in ("cosine", "dot", "euclidean")
+    }
+    assert first == {"cosine": "short", "dot": "long", "euclidean": "fitting"}
+
+
+def test_the_centroid_stands_for_the_user_whatever_the_clusters_are_called():
+    """Two groups of users; each gets the item nearest to the group's centroid."""
+    rng = np.random.default_rng(1)
+    east = np.array([[1.0, 0.0, 0.0]]) + 0.2 * rng.normal(size=(20, 3))
+    north = np.array([[0.0, 1.0, 0.0]]) + 0.2 * rng.normal(size=(20, 3))
+    vectors = pd.DataFrame(np.vstack([east, north]), dtype="float32")
+    log = log_of(*[(u, u) for u in range(40)])
+    clusterer = InterestClusterer(KMeans(2, n_init=3), random_state=0)
+    fitted = CosineRecommender(clusterer=clusterer).fit(log, None, vectors)
+    centroid = fitted.clusterer_.centroids_[fitted.clusterer_.predict(fitted.profile_vectors_)]
+    np.testing.assert_allclose(fitted.user_vectors_, centroid, atol=1e-6)
+    lists = fitted.recommend(k=1, exclude_seen=False).set_index("user_id")["item_id"]
+    assert lists.groupby(lists.index < 20).nunique().tolist() == [1, 1]
+    cosines = fitted.item_vectors_ @ centroid[[0, 30]].T
+    assert lists[[0, 30]].tolist() == cosines.argmax(axis=0).tolist()
+
+
+def test_users_without_a_cluster_go_to_the_fallback():
+    clusterer = InterestClusterer(KMeans(1), min_similarity=0.9, random_state=0)
+    log = log_of((1, "north"), (2, "north"), (3, "north"), (4, "east"))
+    lists = CosineRecommender(clusterer=clusterer).fit(log, None, SQUARE).recommend([1, 4])
+    assert lists["source"].tolist() == ["cosine", "popularity"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"metric": "manhattan"}, ValueError, "metric must be one of 'cosine', 'dot', 'eucl"),
+        ({"clusterer": KMeans(2)}, TypeError, "clusterer must be an InterestClusterer, got KM"),
+    ],
+)
+def test_bad_parameters_of_the_cosine_are_named(wrong, error, message):
+    with pytest.raises(error, match=message):
+        CosineRecommender(**wrong).fit(log_of((1, "north")), None, SQUARE)

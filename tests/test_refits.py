@@ -60,6 +60,7 @@ def changed(catalogue):
     return compare_refits(lived(30), learner(catalogue), policies(catalogue), **options)
 
 
+@pytest.mark.rows("Q05")
 def test_after_a_change_whoever_learns_gains(changed):
     table = changed.table
     assert table.index.tolist() == ["frozen", "monthly", "drift", "online"]

@@ -92,6 +92,7 @@ def test_the_estimate_of_tokens_follows_its_rule():
     assert count_tokens("a_b!") == 4
 
 
+@pytest.mark.rows("M07")
 def test_the_estimate_is_rarely_below_what_the_real_tokeniser_makes(encoder):
     from recsys_interest import item_text, make_interest_log
 

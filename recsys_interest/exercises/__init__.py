@@ -4,8 +4,8 @@ One module a chapter; every check is imported from here.
 
 Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT features), 04
 (training the language model), 05 (user profiles), 06 (interest tiers), 07 (K-means), 08
-(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters),
-12 (measuring recommendations).
+(hierarchical and density clustering), 09 (Gaussian mixtures), 10 (choosing and naming clusters), 11
+(cosine recommendation), 12 (measuring recommendations), 13 (cold start), 14 (dynamic interests).
 """
 
 from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
@@ -50,19 +50,30 @@ from recsys_interest.exercises.chapter_10 import (
     check_lift,
     check_smooth,
 )
+from recsys_interest.exercises.chapter_11 import check_blend, check_seats, check_survivors
 from recsys_interest.exercises.chapter_12 import (
     check_ips,
     check_ndcg,
     check_next_item,
     check_sign_flip,
 )
+from recsys_interest.exercises.chapter_13 import (
+    check_closed_form,
+    check_contributions,
+    check_shrunk_share,
+)
+from recsys_interest.exercises.chapter_14 import check_assign, check_overlap, check_step
 from recsys_interest.exercises.verdict import Verdict
 
 __all__ = [
     "Verdict",
+    "check_assign",
     "check_attention",
     "check_best_split",
+    "check_blend",
+    "check_closed_form",
     "check_contrastive_loss",
+    "check_contributions",
     "check_core_points",
     "check_cross_entropy",
     "check_decay",
@@ -83,15 +94,20 @@ __all__ = [
     "check_near_duplicates",
     "check_newest_first",
     "check_next_item",
+    "check_overlap",
     "check_ppmi",
     "check_profile",
     "check_reachability",
     "check_responsibilities",
     "check_ridge",
+    "check_seats",
+    "check_shrunk_share",
     "check_sign_flip",
     "check_silhouette",
     "check_smooth",
     "check_start_weights",
+    "check_step",
+    "check_survivors",
     "check_tfidf",
     "check_top_k",
     "check_update",

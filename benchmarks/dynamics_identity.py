@@ -139,7 +139,7 @@ class Remembered(InterestClusterer):
         if key not in _FITTED:
             super().fit(X)
             _FITTED[key] = dict(vars(self))
-        vars(self).update(_FITTED[key])
+        self.__dict__.update(_FITTED[key])
         return self
 
 

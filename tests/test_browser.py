@@ -119,7 +119,8 @@ def test_every_page_loads_from_a_server_too(context, server, names):
 @pytest.mark.parametrize("home", ["disk", "server"])
 def test_the_first_page_leads_to_the_book(context, home, request):
     seen = watch(context, request.getfixturevalue(home))
-    page = seen.go("index.html")
+    page = seen.page
+    page.goto(f"{seen.home}/index.html")
     page.wait_for_url("**/book/index.html")
     page.close()
     assert not seen.errors
@@ -189,7 +190,7 @@ def test_copy_buttons_copy_the_code_and_no_prompt(context, server, name):
     for place in range(0, buttons.count(), max(1, buttons.count() // 4)):
         button = buttons.nth(place)
         shown = page.evaluate(
-            "b => b.parentElement.querySelector('pre').innerText", button.element_handle()
+            "b => b.parentElement.querySelector('pre').textContent", button.element_handle()
         )
         button.evaluate("b => b.click()")
         page.wait_for_function(

@@ -12,15 +12,24 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
 
 CHECKS = Path(__file__).with_name("page_checks.js")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Every name but this machine's is unknown, so nothing can be fetched from elsewhere.
 CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-DESK = {"width": 1280, "height": 900}
-PHONE = {"width": 375, "height": 800}
+DESK = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=375, height=800)
 MATH_IS_SET = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
 # With two frames the new colours and widths are there.
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -75,15 +84,15 @@ class Watch:
         self.page.on("requestfailed", lambda r: self.errors.append(f"{r.url}: {r.failure}"))
         self.page.on("response", self._response)
 
-    def _console(self, message) -> None:
+    def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(message.text)
 
-    def _request(self, request) -> None:
+    def _request(self, request: Request) -> None:
         if not request.url.startswith((self.home, "data:", "blob:")):
             self.elsewhere.append(request.url)
 
-    def _response(self, response) -> None:
+    def _response(self, response: Response) -> None:
         if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
 

@@ -118,8 +118,7 @@ window.pageChecks = (() => {
   const links = () => [...document.querySelectorAll("a[href]")].map((a) => a.href);
   const anchors = () => [...document.querySelectorAll("[id], a[name]")].flatMap((e) => [e.id, e.getAttribute("name")]).filter(Boolean);
 
-  // Accessibility rules of axe-core. Contrast is ours above: theirs takes ten times as long, and a
-  // test shows that the two agree.
+  // Accessibility rules of axe-core. Contrast is ours above: theirs takes ten times as long.
 
   const axeFindings = async (rules) => {
     const options = rules

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -202,7 +203,7 @@ class VectorCache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         try:
-            database.execute("pragma journal_mode=wal")
+            _keep_a_log(database)
             # The log is synced before it is merged: whole after a kill and after a power cut.
             database.execute("pragma synchronous=normal")
             database.execute(_SCHEMA)
@@ -305,6 +306,19 @@ def _bytes_used(database: sqlite3.Connection) -> int:
         for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
+
+
+def _keep_a_log(database: sqlite3.Connection) -> None:
+    # While another process does the same to a new file, SQLite says "locked" without waiting.
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            database.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def test_ease_solves_its_problem(table, log):
 
 
 def test_ease_is_that_of_another_library(table, log):
-    pytest.importorskip("cornac", reason="needs the extra outside", exc_type=ImportError)
+    pytest.importorskip("cornac", reason="the extra outside is not installed", exc_type=ImportError)
     from cornac.data import Dataset
     from cornac.models import EASE
 

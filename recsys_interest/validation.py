@@ -5,8 +5,8 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.cold_rules import ColdRule, TextPairs, shares_of
+from recsys_interest.cold_rules import ColdRule, TextPairs, shares_of, with_cold
 from recsys_interest.likes import Doubles
 from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
 from recsys_interest.recommender import Floats, best_cells
@@ -35,6 +35,7 @@ COLD_RULES = (
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
+_SCALES = tuple(0.25**n for n in range(6))
 
 Form = DenseForm | LowRankForm
 
@@ -49,8 +50,10 @@ class Search:
     text : ndarray of float64, shape (n_items, n_features)
         Vectors of length one or zero.
     solver : callable
-        Vectors to a solver: likes, penalty and text weight to a form. Of a large catalogue it gets
-        4,096 items drawn at random, and all that is tried is tried on these.
+        Vectors and dropout to a solver: likes, penalty and text weight to a form. Of a large
+        catalogue it gets 4,096 items drawn at random, and all that is tried is tried on these.
+    dropout : float
+        The dropout to begin with.
     random_state : int
         Seed of what is held out.
 
@@ -58,13 +61,16 @@ class Search:
     ----------
     tried : list of dict
         One for each setting that was looked at.
+    dropout : float
+        The dropout that is solved with.
     """
 
     def __init__(
         self,
         likes: sparse.csr_array,
         text: Doubles,
-        solver: Callable[[Doubles], DenseSolver | LowRankSolver],
+        solver: Callable[[Doubles, float], DenseSolver | LowRankSolver],
+        dropout: float,
         random_state: int,
     ) -> None:
         self.tried: list[dict[str, Any]] = []
@@ -73,10 +79,15 @@ class Search:
             some = np.sort(self._rng.permutation(likes.shape[1])[:_ITEMS])
             likes, text = likes[:, some], text[some]
         self.text = text
-        self.solve = solver(text)
+        self._solver = solver
+        self._use(dropout)
         self._likes = likes
         self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
-        self._values: dict[tuple[float, float], Doubles] = {}
+        self._values: dict[tuple[float, float, float], Doubles] = {}
+
+    def _use(self, dropout: float) -> None:
+        self.dropout = dropout
+        self.solve = self._solver(self.text, dropout)
 
     def start(self) -> float:
         """Return a penalty to start from: how many like the item of a like, on average."""
@@ -93,10 +104,17 @@ class Search:
         if not self.text.any():
             return 0.0
         best = self._climb(*_TEXT_WEIGHTS, lambda weight: (l2, weight))
-        gain = self._ndcg(l2, best) - self._ndcg(l2, 0.0)
-        if not len(gain):
-            return 0.0
-        return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0.0
+        return best if _surely_more(self._ndcg(l2, best), self._ndcg(l2, 0.0)) else 0.0
+
+    def leave_dropout_out(self, l2: float, *, keep_l2: bool) -> float:
+        """Solve without dropout from here on, unless it helps without texts; return the penalty."""
+        dropout, values = self.dropout, self._ndcg(l2, 0.0)
+        self._use(0.0)
+        plain = l2 if keep_l2 else self.penalty(l2, 0.0)
+        if not _surely_more(values, self._ndcg(plain, 0.0)):
+            return plain
+        self._use(dropout)
+        return l2
 
     def _climb(
         self,
@@ -153,9 +171,29 @@ class Search:
                 best, best_value = rule, values.mean()
         return best
 
+    def scaled(self, l2: float, text_weight: float, rule: ColdRule) -> ColdRule:
+        """Return the rule with the scale that is best where new and known items share a list.
+
+        New are the items all of whose likes are held out, as it happens. An item that nobody has
+        liked so far is rarely liked next, and only such a test knows how rarely.
+        """
+        warm = self._seen.sum(axis=0) > 0
+        if not self._hidden.nnz or not (~warm & self.text.any(axis=1)).any() or not warm.any():
+            return rule
+        form = self.solve(self._seen, l2, text_weight)
+        form = with_cold(form, rule, self.text.astype(form.columns().dtype), ~warm, warm)
+        values = _ndcg_by_scale(form, ~warm, self._seen, self._hidden)
+        if not values.size:
+            return rule
+        rules = [replace(rule, scale=scale) for scale in _SCALES]
+        for made, of_users in zip(rules, values, strict=True):
+            self._note("mixed", l2, text_weight, of_users, made)
+        return rules[int(values.mean(axis=1).argmax())]
+
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
-        columns = ["stage", "l2", "text_weight", "rule", "setting", "own", "ndcg", "n_users"]
+        of_rule = ["rule", "setting", "own", "scale"]
+        columns = ["stage", "l2", "text_weight", "dropout", *of_rule, "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
     def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
@@ -163,7 +201,7 @@ class Search:
         return bool(len(values[0]) and values[0].mean() > values[1].mean())
 
     def _ndcg(self, l2: float, text_weight: float) -> Doubles:
-        key = (l2, text_weight)
+        key = (self.dropout, l2, text_weight)
         if key not in self._values:
             form = self.solve(self._seen, l2, text_weight) if self._hidden.nnz else None
             values = np.empty(0) if form is None else ndcg_by_user(form, self._seen, self._hidden)
@@ -175,9 +213,11 @@ class Search:
     def _note(
         self, stage: str, l2: float, weight: float, values: Doubles, rule: ColdRule | None = None
     ) -> None:
-        row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
+        row: dict[str, Any] = {"stage": stage, "l2": l2, "text_weight": weight}
+        row |= {"dropout": self.dropout, "ndcg": values.mean()}
         if rule is not None:
-            row |= {"rule": rule.kind, "setting": rule.setting, "own": rule.own}
+            row |= asdict(rule)
+            row["rule"] = row.pop("kind")
         self.tried.append(row | {"n_users": len(values)})
 
 
@@ -216,15 +256,42 @@ def ndcg_by_user(form: Form, seen: sparse.csr_array, hidden: sparse.csr_array) -
     ndarray of float64
         One number for each of those users, at most 2,000 of them, evenly chosen.
     """
+    parts = [_ndcg(scores, wanted) for scores, wanted in _scored(form, seen, hidden)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _ndcg_by_scale(
+    form: Form, new: NDArray[np.bool_], seen: sparse.csr_array, hidden: sparse.csr_array
+) -> Doubles:
+    """Return the same with the scores of the new items at each scale, one row for each."""
+    parts = []
+    for scores, wanted in _scored(form, seen, hidden):
+        of_new = scores[:, new]
+        rows = []
+        for scale in _SCALES:
+            scores[:, new] = of_new * of_new.dtype.type(scale)
+            rows.append(_ndcg(scores, wanted))
+        parts.append(rows)
+    return np.hstack(parts) if parts else np.empty((len(_SCALES), 0))
+
+
+def _scored(
+    form: Form, seen: sparse.csr_array, hidden: sparse.csr_array
+) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """Yield the scores of some users at a time, −inf for what they know, and what is hidden."""
     users = _some_users(seen, hidden)
-    out = np.empty(len(users))
     for start in range(0, len(users), _ROWS_AT_ONCE):
         chunk = users[start : start + _ROWS_AT_ONCE]
         known = seen[chunk]
         scores = form.scores(known)
         scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
-        out[start : start + _ROWS_AT_ONCE] = _ndcg(scores, hidden[chunk].toarray() > 0)
-    return out
+        yield scores, hidden[chunk].toarray() > 0
+
+
+def _surely_more(values: Doubles, others: Doubles) -> bool:
+    """Return whether values of the same users are larger by more than the standard error."""
+    gain = values - others
+    return bool(len(gain) and gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
 def _some_users(seen: sparse.csr_array, hidden: sparse.csr_array) -> NDArray[np.intp]:

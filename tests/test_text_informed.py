@@ -1,6 +1,7 @@
 """The text-informed linear model against slow oracles, and what it does where text is no help."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -203,7 +204,8 @@ def test_a_large_catalogue_is_searched_on_some_of_its_items(world, monkeypatch):
 
     monkeypatch.setattr(TextInformedRecommender, "_solver", noted)
     model = TextInformedRecommender().fit(log, items, vectors)
-    assert solved == [40, N_ITEMS]
+    assert solved[-1] == N_ITEMS
+    assert set(solved[:-1]) == {40}
     assert len(model.validation_) > 5
     assert model.model_.weights.shape == (N_ITEMS, N_ITEMS)
 
@@ -268,7 +270,12 @@ def test_where_text_says_nothing_its_weight_is_zero(world, spoil):
         "shuffle": vectors.set_axis(rng.permutation(vectors.index)),
         "noise": vectors * 0 + rng.normal(size=vectors.shape),
     }[spoil]
-    assert TextInformedRecommender().fit(log, items, spoilt).text_weight_ == 0
+    found = TextInformedRecommender().fit(log, items, spoilt)
+    assert found.text_weight_ == found.dropout_ == 0
+    warm = log["item_id"].unique()
+    ease = EaseRecommender(found.l2_).fit(log, items)
+    columns = found.item_ids_.get_indexer(warm)
+    np.testing.assert_allclose(found.model_.weights[:, columns], ease.weights_[:, columns], 1e-9)
 
 
 def test_where_text_helps_it_has_a_weight(fitted):
@@ -278,7 +285,47 @@ def test_where_text_helps_it_has_a_weight(fitted):
     assert (best["l2"], best["text_weight"]) == (fitted.l2_, fitted.text_weight_)
     cold = fitted.validation_[fitted.validation_["stage"] == "cold"]
     best = cold.loc[cold["ndcg"].idxmax()]
-    assert fitted.cold_rule_ == ColdRule(best["rule"], best["setting"], best["own"])
+    rule = ColdRule(best["rule"], best["setting"], best["own"], fitted.cold_rule_.scale)
+    assert fitted.cold_rule_ == rule
+    assert (fitted.validation_["dropout"] == fitted.dropout_).all()
+
+
+@pytest.fixture(scope="module")
+def thin(world):
+    """A seventh of the likes: many items have none, and few of those are liked next."""
+    log, items, vectors, _, _ = world
+    kept = np.random.default_rng(3).random(len(log)) < 0.15
+    return log[kept], log[~kept], items, vectors
+
+
+def test_in_a_thin_log_new_items_do_not_crowd_out_the_others(thin):
+    log, later, items, vectors = thin
+    model = TextInformedRecommender(2.0, 0.0).fit(log, items, vectors)
+    warm = log["item_id"].unique()
+    mixed = model.validation_[model.validation_["stage"] == "mixed"]
+    assert model.cold_rule_.scale == mixed.loc[mixed["ndcg"].idxmax(), "scale"] < 1
+    wanted = later[later["user_id"].isin(log["user_id"])]
+
+    def ndcg(model, **how):
+        return per_user_metrics(model.recommend(**how), wanted)["ndcg@10"].mean()
+
+    whole = replace(model.cold_rule_, scale=1.0)
+    unscaled = TextInformedRecommender(2.0, 0.0, cold_rule=whole).fit(log, items, vectors)
+    assert ndcg(model) > 0.95 * ndcg(model, candidates=warm)
+    assert ndcg(unscaled) < 0.8 * ndcg(model)
+
+
+def test_the_scale_leaves_the_order_of_new_items(world):
+    log, items, vectors, _, cold = world
+    lists = [
+        TextInformedRecommender(4.0, 0.5, cold_rule=rule)
+        .fit(log, items, vectors)
+        .recommend(candidates=cold)
+        for rule in (ColdRule("ridge", 2.0), ColdRule("ridge", 2.0, scale=0.25))
+    ]
+    columns = ["user_id", "item_id", "rank"]
+    pd.testing.assert_frame_equal(lists[0][columns], lists[1][columns])
+    np.testing.assert_allclose(0.25 * lists[0]["score"], lists[1]["score"], atol=1e-8)
 
 
 def test_the_held_out_likes_are_part_of_the_likes():
@@ -305,10 +352,13 @@ def test_the_ndcg_of_the_search_is_the_public_one(world):
 
 def test_a_search_without_anything_held_out_keeps_the_start():
     likes = sparse.csr_array(np.eye(2))
-    search = Search(likes, np.eye(2), lambda text: None, 0)  # there is nothing to solve
+    search = Search(likes, np.eye(2), lambda text, dropout: None, 0.25, 0)  # nothing to solve
     assert search.start() == 8.0
     assert search.penalty(200.0, 0.0) == 200.0
     assert search.text_weight(200.0) == 0.0
+    assert search.leave_dropout_out(200.0, keep_l2=False) == 200.0
+    assert search.dropout == 0.0
+    assert search.scaled(200.0, 0.0, ColdRule("gram")) == ColdRule("gram")
 
 
 def test_a_sentence_finds_its_topic(world, fitted):

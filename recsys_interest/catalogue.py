@@ -291,7 +291,7 @@ def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Do
     weight, text = model.text_weight_ * model.l2_, model.text_[warm]
     gram = cooccurrence(sparse.csr_array(model.likes_[:, warm]))
     diagonal = np.diag_indices(len(gram))
-    gram[diagonal] = gram[diagonal] / (1.0 - model.dropout_) + model.l2_
+    gram[diagonal] = gram[diagonal] / (1.0 - model.dropout) + model.l2_
     gram += weight * closeness(text, text)
     right = weight * closeness(text, new)
     return np.asarray(solve(gram, right, assume_a="pos", overwrite_a=True, overwrite_b=True).T)
@@ -299,7 +299,7 @@ def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Do
 
 def _low_rank_gram(model: TextInformedRecommender, left: Doubles, new: Doubles) -> Floats:
     # `left` is V sqrt(h) over the roots of the penalties, with h = s^2 / (s^2 + l2).
-    odds = model.dropout_ / (1.0 - model.dropout_)
+    odds = model.dropout / (1.0 - model.dropout)
     penalties = 1.0 + odds * np.asarray(model.likes_.sum(axis=0)).ravel() / model.l2_
     held = penalties @ np.square(left)
     weight = model.text_weight_ * (1.0 - held) / held  # tau l2 / s^2

@@ -26,8 +26,6 @@ __all__ = ["TextInformedRecommender"]
 
 logger = logging.getLogger(__name__)
 
-_DROPOUT = 0.25
-
 
 class TextInformedRecommender(BehaviourRecommender):
     r"""EASE whose table of co-occurrences is completed by how similar the texts of the items are.
@@ -43,12 +41,12 @@ class TextInformedRecommender(BehaviourRecommender):
     At :math:`\tau = 0` and :math:`p = 0` this is EASE; :math:`p` is the share of the likes that is
     left out at random, over and over, while the weights are learned. What is not given is chosen on
     likes that are held out inside `fit`: :math:`\lambda`, then :math:`\tau`, zero unless NDCG@10
-    gains more than its standard error, then :math:`\lambda` once more; where texts are left out,
-    :math:`p`, zero on the same condition. Then, by hiding all likes of some items, the rule that
-    gives an item nobody likes its column of :math:`W` (`ColdRule`): the closed form itself, a ridge
-    regression of columns on texts, straight or bent, the mean column of the nearest texts, or their
-    cosines; at last how much such columns count in a list with the others. In a catalogue of more
-    than 4,096 items the choice is made on so many of them, drawn at random.
+    gains more than its standard error, then :math:`\lambda` once more; then, by hiding all likes
+    of some items, the rule that gives an item nobody likes its column of :math:`W` (`ColdRule`):
+    the closed form itself, a ridge regression of columns on texts, straight or bent, the mean
+    column of the nearest texts, or their cosines; at last how much such columns count in a list
+    with the others. In a catalogue of more than 4,096 items the choice is made on so many of them,
+    drawn at random.
 
     Parameters
     ----------
@@ -56,9 +54,8 @@ class TextInformedRecommender(BehaviourRecommender):
         The penalty :math:`\lambda`, above 0; in the unit of a number of users.
     text_weight : float, optional
         :math:`\tau`, at least 0; how much the texts weigh against the penalty.
-    dropout : float, optional
-        :math:`p`, at least 0 and below 1. More of it holds back the items that many like. If not
-        given it is 0.25, or 0 where texts are left out and it does not help clearly.
+    dropout : float, default 0.25
+        :math:`p`, at least 0 and below 1. More of it holds back the items that many like.
     cold_rule : ColdRule, optional
         How a new item gets its column.
     max_dense_items : int, default 30,000
@@ -79,14 +76,14 @@ class TextInformedRecommender(BehaviourRecommender):
 
     Attributes
     ----------
-    l2_, text_weight_, dropout_ : float
+    l2_, text_weight_ : float
         As given or chosen.
     cold_rule_ : ColdRule
         As given or chosen.
     validation_ : DataFrame
         What was tried: `stage` (``warm``; ``cold``, new items among themselves; ``mixed``, with the
-        others), `l2`, `text_weight`, `dropout`, `rule`, `setting`, `own`, `scale`, `ndcg` and
-        `n_users`. Empty where everything was given.
+        others), `l2`, `text_weight`, `rule`, `setting`, `own`, `scale`, `ndcg` and `n_users`.
+        Empty where everything was given.
     form_ : {"dense", "low-rank"}
         How the model was solved.
     model_ : DenseForm or LowRankForm
@@ -135,7 +132,7 @@ class TextInformedRecommender(BehaviourRecommender):
         l2: float | None = None,
         text_weight: float | None = None,
         *,
-        dropout: float | None = None,
+        dropout: float = 0.25,
         cold_rule: ColdRule | None = None,
         max_dense_items: int = 30_000,
         n_factors: int = 512,
@@ -211,8 +208,7 @@ class TextInformedRecommender(BehaviourRecommender):
             check_positive(self.l2, "l2")
         if self.text_weight is not None:
             check_positive(self.text_weight, "text_weight", zero=True)
-        dropout = _DROPOUT if self.dropout is None else self.dropout
-        if not check_positive(dropout, "dropout", zero=True) < 1:
+        if not check_positive(self.dropout, "dropout", zero=True) < 1:
             raise ValueError(f"dropout must be below 1, got {self.dropout!r}")
         if self.cold_rule is not None and not isinstance(self.cold_rule, ColdRule):
             raise TypeError(f"cold_rule must be a ColdRule, got {self.cold_rule!r}")
@@ -233,23 +229,19 @@ class TextInformedRecommender(BehaviourRecommender):
                 *(len(self.item_ids_), self.max_dense_items, self.n_factors),
             )
         self._choose(likes)
-        solver = self._solver(self.text_, self.dropout_, "float64", once=True)
+        solver = self._solver(self.text_, "float64", once=True)
         model = solver(likes, self.l2_, self.text_weight_)
         warm = likes.sum(axis=0) > 0
         self.model_ = with_cold(model, self.cold_rule_, self.text_, ~warm, warm).rounded()
 
     def _choose(self, likes: sparse.csr_array) -> None:
-        dropout = _DROPOUT if self.dropout is None else float(self.dropout)
-        search = Search(likes, self.text_, self._solver, dropout, self.random_state)
+        search = Search(likes, self.text_, self._solver, self.random_state)
         given = self.text_weight
         start = search.start() if self.l2 is None else float(self.l2)
         first = search.penalty(start, given or 0.0) if self.l2 is None else start
         self.text_weight_ = search.text_weight(first) if given is None else float(given)
         again = self.l2 is None and given is None and self.text_weight_ > 0
         self.l2_ = search.penalty(first, self.text_weight_) if again else first
-        if self.dropout is None and self.text_weight_ == 0:
-            self.l2_ = search.leave_dropout_out(self.l2_, keep_l2=self.l2 is not None)
-        self.dropout_ = search.dropout
         self.cold_rule_ = self.cold_rule or self._best_rule(search)
         if self.cold_rule_.needs_likes and self.form_ == "low-rank":
             raise ValueError(
@@ -264,11 +256,11 @@ class TextInformedRecommender(BehaviourRecommender):
         return search.scaled(*settings, search.cold_rule(*settings, rules))
 
     def _solver(
-        self, text: Doubles, dropout: float, dtype: str = "float32", *, once: bool = False
+        self, text: Doubles, dtype: str = "float32", *, once: bool = False
     ) -> DenseSolver | LowRankSolver:
         if self.form_ == "dense":
-            return DenseSolver(text, dropout, dtype, once=once)
-        return LowRankSolver(text, dropout, self.n_factors, self.random_state)
+            return DenseSolver(text, self.dropout, dtype, once=once)
+        return LowRankSolver(text, self.dropout, self.n_factors, self.random_state)
 
     def _scores(self, users: Positions) -> Floats:
         return self.model_.scores(self.likes_[users])

@@ -50,10 +50,8 @@ class Search:
     text : ndarray of float64, shape (n_items, n_features)
         Vectors of length one or zero.
     solver : callable
-        Vectors and dropout to a solver: likes, penalty and text weight to a form. Of a large
-        catalogue it gets 4,096 items drawn at random, and all that is tried is tried on these.
-    dropout : float
-        The dropout to begin with.
+        Vectors to a solver: likes, penalty and text weight to a form. Of a large catalogue it gets
+        4,096 items drawn at random, and all that is tried is tried on these.
     random_state : int
         Seed of what is held out.
 
@@ -61,16 +59,13 @@ class Search:
     ----------
     tried : list of dict
         One for each setting that was looked at.
-    dropout : float
-        The dropout that is solved with.
     """
 
     def __init__(
         self,
         likes: sparse.csr_array,
         text: Doubles,
-        solver: Callable[[Doubles, float], DenseSolver | LowRankSolver],
-        dropout: float,
+        solver: Callable[[Doubles], DenseSolver | LowRankSolver],
         random_state: int,
     ) -> None:
         self.tried: list[dict[str, Any]] = []
@@ -79,15 +74,10 @@ class Search:
             some = np.sort(self._rng.permutation(likes.shape[1])[:_ITEMS])
             likes, text = likes[:, some], text[some]
         self.text = text
-        self._solver = solver
-        self._use(dropout)
+        self.solve = solver(text)
         self._likes = likes
         self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
-        self._values: dict[tuple[float, float, float], Doubles] = {}
-
-    def _use(self, dropout: float) -> None:
-        self.dropout = dropout
-        self.solve = self._solver(self.text, dropout)
+        self._values: dict[tuple[float, float], Doubles] = {}
 
     def start(self) -> float:
         """Return a penalty to start from: how many like the item of a like, on average."""
@@ -104,17 +94,10 @@ class Search:
         if not self.text.any():
             return 0.0
         best = self._climb(*_TEXT_WEIGHTS, lambda weight: (l2, weight))
-        return best if _surely_more(self._ndcg(l2, best), self._ndcg(l2, 0.0)) else 0.0
-
-    def leave_dropout_out(self, l2: float, *, keep_l2: bool) -> float:
-        """Solve without dropout from here on, unless it helps without texts; return the penalty."""
-        dropout, values = self.dropout, self._ndcg(l2, 0.0)
-        self._use(0.0)
-        plain = l2 if keep_l2 else self.penalty(l2, 0.0)
-        if not _surely_more(values, self._ndcg(plain, 0.0)):
-            return plain
-        self._use(dropout)
-        return l2
+        gain = self._ndcg(l2, best) - self._ndcg(l2, 0.0)
+        if not len(gain):
+            return 0.0
+        return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0.0
 
     def _climb(
         self,
@@ -193,7 +176,7 @@ class Search:
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
         of_rule = ["rule", "setting", "own", "scale"]
-        columns = ["stage", "l2", "text_weight", "dropout", *of_rule, "ndcg", "n_users"]
+        columns = ["stage", "l2", "text_weight", *of_rule, "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
     def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
@@ -201,7 +184,7 @@ class Search:
         return bool(len(values[0]) and values[0].mean() > values[1].mean())
 
     def _ndcg(self, l2: float, text_weight: float) -> Doubles:
-        key = (self.dropout, l2, text_weight)
+        key = (l2, text_weight)
         if key not in self._values:
             form = self.solve(self._seen, l2, text_weight) if self._hidden.nnz else None
             values = np.empty(0) if form is None else ndcg_by_user(form, self._seen, self._hidden)
@@ -213,8 +196,7 @@ class Search:
     def _note(
         self, stage: str, l2: float, weight: float, values: Doubles, rule: ColdRule | None = None
     ) -> None:
-        row: dict[str, Any] = {"stage": stage, "l2": l2, "text_weight": weight}
-        row |= {"dropout": self.dropout, "ndcg": values.mean()}
+        row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
         if rule is not None:
             row |= asdict(rule)
             row["rule"] = row.pop("kind")
@@ -286,12 +268,6 @@ def _scored(
         scores = form.scores(known)
         scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
         yield scores, hidden[chunk].toarray() > 0
-
-
-def _surely_more(values: Doubles, others: Doubles) -> bool:
-    """Return whether values of the same users are larger by more than the standard error."""
-    gain = values - others
-    return bool(len(gain) and gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
 def _some_users(seen: sparse.csr_array, hidden: sparse.csr_array) -> NDArray[np.intp]:

@@ -98,7 +98,7 @@ def best_products(
         here = slice(start, start + size)
         mask = None if hidden is None else hidden[here]
         rows, columns = rough.shortlist(left[here], k, mask)
-        return ranked(rows + start, columns, exact(rows + start, columns), k)
+        return ranked(rows, columns, exact(rows + start, columns), k, first=start)
 
     pool = ThreadpoolController()
     n_threads = max([lib["num_threads"] for lib in pool.info() if lib["user_api"] == "blas"] or [1])
@@ -137,11 +137,11 @@ class _Float32:
 
     def __init__(self, right: Vectors) -> None:
         scaled = _scaled(right)
-        self.table = scaled.astype(np.float32)
+        self.table = scaled.astype(np.float32, copy=False)
         self._bound(scaled, self.table)
 
     def _bound(self, scaled: Vectors, rounded: Vectors) -> None:
-        self.lost = _lengths(scaled - rounded).max(initial=0.0)
+        self.lost = _lost(scaled, rounded).max(initial=0.0)
         self.length = _lengths(rounded).max(initial=0.0)
 
     def enter(self, pool: ThreadpoolController) -> None:
@@ -150,14 +150,14 @@ class _Float32:
     def shortlist(self, left: Vectors, k: int, hidden: sparse.csr_array | None) -> Cells:
         """Return the cells that can be among the k largest of their row."""
         scaled = _scaled(left)
-        rows = scaled.astype(np.float32)
+        rows = scaled.astype(np.float32, copy=False)
         scores = rows @ self.table.T
         if hidden is not None:
             scores[hidden.nonzero()] = -np.inf
         return shortlist(scores, k, 2 * self._error(scaled, rows))
 
     def _error(self, scaled: Vectors, rounded: Vectors) -> Doubles:
-        lost, length = _lengths(scaled - rounded), _lengths(rounded)
+        lost, length = _lost(scaled, rounded), _lengths(rounded)
         summing = 2 * scaled.shape[1] * _U24 * length * self.length
         return lost * self.length + (length + lost) * self.lost + summing + _TINY
 
@@ -169,7 +169,7 @@ class _Bfloat16(_Float32):
         import torch
 
         scaled = _scaled(right)
-        self.bits = torch.from_numpy(scaled.astype(np.float32)).bfloat16()
+        self.bits = torch.from_numpy(scaled.astype(np.float32, copy=False)).bfloat16()
         self._bound(scaled, self.bits.float().numpy())
         self.better = _Float32(right)
 
@@ -236,9 +236,14 @@ def _bits_below(positive: Doubles) -> NDArray[np.int16]:
 
 def _scaled(rows: Vectors) -> Vectors:
     """Return rows times a power of two, so that the longest is no longer than one."""
-    peak = float(np.abs(rows).max(initial=0.0))
+    peak = float(max(rows.max(initial=0.0), -rows.min(initial=0.0)))
     longest = peak * float(np.sqrt(rows.shape[1]))
     return rows * rows.dtype.type(np.ldexp(1.0, -int(np.frexp(longest)[1])))
+
+
+def _lost(rows: Vectors, rounded: Vectors) -> Doubles:
+    """Return how long at most is what was lost by rounding."""
+    return np.zeros(len(rows)) if rounded is rows else _lengths(rows - rounded)
 
 
 def _lengths(rows: Vectors) -> Doubles:

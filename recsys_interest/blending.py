@@ -89,8 +89,9 @@ class PopularityBlend(Recommender):
         if not isinstance(inner, Recommender):
             raise TypeError(f"recommender must be a Recommender, got {type(inner).__name__}")
         self.recommender_ = clone(inner).fit(log, items, item_vectors)
-        event_weights = getattr(inner, "event_weights", None)
-        neutral = getattr(inner, "neutral_rating", 3.0)
+        weighing = getattr(self.recommender_, "profiler_", inner)
+        event_weights = getattr(weighing, "event_weights", None)
+        neutral = getattr(weighing, "neutral_rating", 3.0)
         likes = likes_matrix(log, self.user_ids_, self.item_ids_, event_weights, neutral)
         self.share_: Doubles = likes.mean(axis=0)
         self.added_ = on_grid(weight * self.share_)

@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from recsys_interest.top_k import Found, Positions, block_tops, cells_from, ranked, shortlist
 
-__all__ = ["best_products", "exact_products", "has_bfloat16"]
+__all__ = ["best_products", "exact_pairs", "has_bfloat16"]
 
 Vectors = NDArray[Any]
 Doubles = NDArray[np.float64]
@@ -92,7 +92,7 @@ def best_products(
     worth = _WORTH_BFLOAT16 if "torch" in sys.modules else _WORTH_TORCH
     is_large = left.shape[0] * right.size >= worth
     rough = _Bfloat16(right) if is_large and has_bfloat16() else _Float32(right)
-    exact = score or exact_products(left, right)
+    exact = score or exact_pairs(left, right)
 
     def part(start: int) -> Found:
         here = slice(start, start + size)
@@ -113,23 +113,25 @@ def best_products(
     return rows, columns, scores, rank
 
 
-def exact_products(left: Vectors, right: Vectors) -> Callable[[Positions, Positions], Doubles]:
-    """Return what computes dot products in float64, each pair by itself.
+def exact_pairs(
+    left: Vectors, right: Vectors, compare: Callable[[Doubles, Doubles], Doubles] = np.vecdot
+) -> Callable[[Positions, Positions], Doubles]:
+    """Return what compares rows in float64, each pair by itself; by default by dot products.
 
     >>> rows = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
-    >>> exact_products(rows, rows)(np.array([0, 1]), np.array([1, 1])).tolist()
+    >>> exact_pairs(rows, rows)(np.array([0, 1]), np.array([1, 1])).tolist()
     [11.0, 25.0]
     """
 
-    def products(rows: Positions, columns: Positions) -> Doubles:
+    def compared(rows: Positions, columns: Positions) -> Doubles:
         out = np.empty(len(rows))
         for start in range(0, len(rows), _PAIRS_AT_ONCE):
             here = slice(start, start + _PAIRS_AT_ONCE)
             one = left.take(rows[here], axis=0).astype(np.float64)
-            out[here] = np.vecdot(one, right.take(columns[here], axis=0).astype(np.float64))
+            out[here] = compare(one, right.take(columns[here], axis=0).astype(np.float64))
         return out
 
-    return products
+    return compared
 
 
 class _Float32:

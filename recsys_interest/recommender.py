@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
-from recsys_interest.products import best_products, exact_products
+from recsys_interest.products import best_products, exact_pairs
 from recsys_interest.schema import SchemaError, validate_events, validate_items
 from recsys_interest.top_k import Found, Positions, best_cells, ranked, shortlist
 
@@ -334,7 +334,7 @@ class ProductRecommender(Recommender):
 
     def _pair_scores(self, users: Positions, items: Positions) -> Floats:
         of_users, of_items, _ = self._vectors()
-        return exact_products(of_users, of_items)(users, items)
+        return exact_pairs(of_users, of_items)(users, items)
 
     def _scores(self, users: Positions) -> Floats:
         of_users, of_items, possible = self._vectors()

@@ -111,9 +111,7 @@ def cells_from(scores: Scores, tops: Scores, floor: Scores) -> tuple[Positions, 
     return rows, columns
 
 
-def ranked(
-    rows: Positions, columns: Positions, scores: Scores, k: int, *, first: int = 0
-) -> Found:
+def ranked(rows: Positions, columns: Positions, scores: Scores, k: int, *, first: int = 0) -> Found:
     """Return the k best of the given cells of each row, in order, and their ranks.
 
     The rows are those of a part of a table, counted from 0; `first` is the place of the part in it.

@@ -114,7 +114,7 @@ def best_products(
 
 
 def exact_pairs(
-    left: Vectors, right: Vectors, compare: Callable[[Doubles, Doubles], Doubles] = np.vecdot
+    left: Vectors, right: Vectors, compare: Callable[[Any, Any], Any] = np.vecdot
 ) -> Callable[[Positions, Positions], Doubles]:
     """Return what compares rows in float64, each pair by itself; by default by dot products.
 
@@ -240,7 +240,9 @@ def _scaled(rows: Vectors) -> Vectors:
     """Return rows times a power of two, so that the longest is no longer than one."""
     peak = float(max(rows.max(initial=0.0), -rows.min(initial=0.0)))
     longest = peak * float(np.sqrt(rows.shape[1]))
-    return rows * rows.dtype.type(np.ldexp(1.0, -int(np.frexp(longest)[1])))
+    # Rows of the smallest numbers stay shorter: the power has to be a number of their kind, too.
+    power = min(-int(np.frexp(longest)[1]), np.finfo(rows.dtype).maxexp - 1)
+    return rows * rows.dtype.type(np.ldexp(1.0, power))
 
 
 def _lost(rows: Vectors, rounded: Vectors) -> Doubles:

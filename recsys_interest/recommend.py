@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_positive, shown
+from recsys_interest.checks import check_kind, check_positive, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
 from recsys_interest.products import exact_pairs
@@ -100,7 +100,8 @@ class PopularityRecommender(Recommender):
     ) -> None:
         if self.last_days is not None:
             days = check_positive(self.last_days, "last_days")
-            log = log[log["timestamp"] > log["timestamp"].max() - pd.Timedelta(days=days)]
+            age = (log["timestamp"].max() - log["timestamp"]) / pd.Timedelta(days=1)
+            log = log[age < days]
         likes = likes_matrix(
             log, self.user_ids_, self.item_ids_, self.event_weights, self.neutral_rating
         )
@@ -142,7 +143,8 @@ class ProfileRecommender(Recommender):
     ) -> None:
         check_share(self.session_weight, "session_weight")
         vectors = check_item_vectors(item_vectors, self.item_ids_)
-        self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
+        profiler = InterestProfiler() if self.profiler is None else self.profiler
+        self.profiler_ = clone(check_kind(profiler, InterestProfiler, "profiler"))
         self.profiler_.fit(log, vectors)
         self.fallback_ = made_fallback(
             self.fallback, self.profiler_.event_weights, self.profiler_.neutral_rating
@@ -310,9 +312,7 @@ def made_fallback(
     """
     if fallback is None:
         return PopularityRecommender(event_weights, neutral_rating)
-    if not isinstance(fallback, Recommender):
-        raise TypeError(f"fallback must be a Recommender, got {type(fallback).__name__}")
-    made: Recommender = clone(fallback)
+    made: Recommender = clone(check_kind(fallback, Recommender, "fallback"))
     return made
 
 
@@ -324,9 +324,7 @@ def made_clusterer(clusterer: InterestClusterer | None) -> InterestClusterer:
     """
     if clusterer is None:
         return InterestClusterer(random_state=0)
-    if not isinstance(clusterer, InterestClusterer):
-        raise TypeError(f"clusterer must be an InterestClusterer, got {type(clusterer).__name__}")
-    made: InterestClusterer = clone(clusterer)
+    made: InterestClusterer = clone(check_kind(clusterer, InterestClusterer, "clusterer"))
     return made
 
 

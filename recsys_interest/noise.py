@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from recsys_interest.checks import canonical_ids, check_same_ids
+from recsys_interest.checks import canonical_ids, check_same_ids, check_share
 from recsys_interest.resampling import Seed
 from recsys_interest.schema import validate_events
 
@@ -78,10 +78,7 @@ def add_noise(
     """
     if kind not in ("replace", "add"):
         raise ValueError(f'kind must be "replace" or "add", got {kind!r}')
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
-        raise TypeError(f"share must be a number from 0 to 1, got {share!r}")
-    if not 0 <= float(share) <= 1:
-        raise ValueError(f"share must be between 0 and 1, got {share!r}")
+    share = check_share(share, "share")
     log = validate_events(events)
     keys = ["user_id", "timestamp", "item_id", "event", "value", "text"]
     log = log.sort_values([k for k in keys if k in log], ignore_index=True)
@@ -89,7 +86,7 @@ def add_noise(
     rng = check_random_state(random_state)
     drawn = rng.permutation(len(log))
     wrong = ids.to_numpy()[rng.randint(len(ids), size=len(log))] if len(log) else ids[:0]
-    drawn = np.sort(drawn[: round(float(share) * len(log))])
+    drawn = np.sort(drawn[: round(share * len(log))])
     noise = log.iloc[drawn].assign(item_id=pd.Series(wrong, dtype=ids.dtype).iloc[drawn])
     rest = log.drop(index=drawn) if kind == "replace" else log
     both = pd.concat([rest, noise]) if len(noise) else rest

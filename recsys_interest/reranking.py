@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import check_same_ids, shown
+from recsys_interest.checks import check_same_ids, check_share, shown
 from recsys_interest.item_shares import BLEND, checked_shares, target_rows
 from recsys_interest.likes import whole_numbers
 from recsys_interest.ranked_lists import check_k, scored_lists
@@ -91,7 +91,7 @@ def diversify(
     0    tent     1    1.0
     1    oven     2    0.5
     """
-    weight, k = _share(trade_off, "trade_off"), check_k(k)
+    weight, k = check_share(trade_off, "trade_off"), check_k(k)
     lists = scored_lists(recommendations)
     vectors = check_vectors(item_vectors, "item_vectors")
     ids = vectors.index.to_series()
@@ -190,7 +190,7 @@ def calibrate(
     >>> calibrate(lists, about, half, k=2)["item_id"].tolist()
     ['tent', 'oven']
     """
-    weight, k = _share(trade_off, "trade_off"), check_k(k)
+    weight, k = check_share(trade_off, "trade_off"), check_k(k)
     lists = scored_lists(recommendations)
     shares, wanted = _shares_and_targets(lists, categories, targets)
 
@@ -379,11 +379,3 @@ def _shares_and_targets(
     shares = checked_shares(categories, "categories", lists["item_id"], "recommendations.item_id")
     users = pd.Index(lists["user_id"])
     return shares.loc[lists["item_id"]].to_numpy(), target_rows(targets, users, shares.columns)
-
-
-def _share(value: object, name: str) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {value!r}")
-    return float(value)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import clone
 
-from recsys_interest.checks import check_count, check_same_ids
+from recsys_interest.checks import check_count, check_same_ids, check_share
 from recsys_interest.recommend import PopularityRecommender
 from recsys_interest.recommender import (
     Floats,
@@ -23,7 +23,7 @@ from recsys_interest.recommender import (
 )
 from recsys_interest.schema import event_strength
 from recsys_interest.training import train
-from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
+from recsys_interest.training_plan import TrainingPlan, losses_frame
 from recsys_interest.vectors import check_vectors, unit_rows
 from recsys_interest.word_pieces import padded
 

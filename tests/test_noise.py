@@ -78,7 +78,7 @@ def test_row_order_does_not_matter_and_the_seed_does():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"share": 1.2}, ValueError, "share must be between 0 and 1, got 1.2"),
+        ({"share": 1.2}, ValueError, "share must be from 0 to 1.0, got 1.2"),
         ({"share": "half"}, TypeError, "share must be a number"),
         ({"share": 0.1, "kind": "flip"}, ValueError, "kind must be .* got 'flip'"),
         ({"share": 0.1, "catalogue": []}, ValueError, "catalogue has no items"),

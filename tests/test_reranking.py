@@ -258,7 +258,7 @@ def test_category_shares_by_hand():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: diversify(LISTS, VECTORS, trade_off=1.1), ValueError, "between 0 and 1, got 1.1"),
+        (lambda: diversify(LISTS, VECTORS, trade_off=1.1), ValueError, "from 0 to 1.0, got 1.1"),
         (lambda: diversify(LISTS, VECTORS, trade_off=True), TypeError, "trade_off must be a numb"),
         (lambda: diversify(LISTS, VECTORS, trade_off=np.nan), ValueError, "got nan"),
         (lambda: diversify(LISTS, VECTORS, k=0), ValueError, "k must be at least 1"),

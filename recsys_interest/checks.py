@@ -286,9 +286,10 @@ def check_share(value: object, name: str, highest: float = 1.0) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number from 0 to {highest}, got {value!r}")
-    if not 0 <= value <= highest:
+    number = float(value)
+    if not 0 <= number <= highest:
         raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
-    return float(value)
+    return number
 
 
 def as_moment(value: object, name: str) -> pd.Timestamp:

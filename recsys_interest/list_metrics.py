@@ -16,9 +16,9 @@ from recsys_interest.checks import check_same_ids
 from recsys_interest.item_shares import checked_shares, divergence, target_rows
 from recsys_interest.ranked_lists import (
     check_k,
-    checked_item_vectors,
     checked_lists,
     members_by_group,
+    vectors_of_listed,
 )
 from recsys_interest.resampling import Seed, interval, times_drawn
 from recsys_interest.schema import validate_events
@@ -260,7 +260,7 @@ def _known(events: pd.DataFrame, items: pd.Series) -> tuple[Floats, Floats]:
 def _distance(
     picked: sparse.csr_array, size: Floats, items: pd.Series, item_vectors: pd.DataFrame
 ) -> Floats:
-    vectors = checked_item_vectors(item_vectors, items)
+    vectors = vectors_of_listed(item_vectors, items)
     used, at = np.unique(vectors.index.get_indexer(items), return_inverse=True)
     rows = unit_rows(vectors.to_numpy()[used].astype(np.float64))
     inside = picked @ _picked(at).T  # which of the items used are in which list

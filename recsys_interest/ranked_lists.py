@@ -20,16 +20,16 @@ from recsys_interest.checks import (
     check_same_ids,
     shown,
 )
-from recsys_interest.vectors import check_vectors
+from recsys_interest.vectors import check_item_vectors
 
 __all__ = [
     "catalogue_ids",
     "check_k",
-    "checked_item_vectors",
     "checked_lists",
     "checked_relevant",
     "members_by_group",
     "scored_lists",
+    "vectors_of_listed",
 ]
 
 #: Whole numbers up to here are exact as float64.
@@ -104,12 +104,10 @@ def catalogue_ids(catalogue: pd.DataFrame | Iterable[object]) -> pd.Series:
     return ids
 
 
-def checked_item_vectors(item_vectors: pd.DataFrame, items: pd.Series) -> pd.DataFrame:
+def vectors_of_listed(item_vectors: pd.DataFrame, items: pd.Series) -> pd.DataFrame:
     """Return the vectors, sorted by id, if each of the recommended items has one."""
-    vectors = check_vectors(item_vectors, "item_vectors")
-    ids = vectors.index.to_series()
-    check_same_ids(items, ids, "recommendations.item_id", "item_vectors.index")
-    lacking = items[~items.isin(ids)]
+    vectors = check_item_vectors(item_vectors, pd.Index(items))
+    lacking = items[~items.isin(vectors.index)]
     if len(lacking):
         raise ValueError(f"item_vectors lacks recommended items: {shown(lacking)}; add their rows")
     return vectors

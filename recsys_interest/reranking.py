@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recsys_interest.checks import check_share
 from recsys_interest.item_shares import BLEND, checked_shares, target_rows
 from recsys_interest.likes import whole_numbers
-from recsys_interest.ranked_lists import check_k, checked_item_vectors, scored_lists
+from recsys_interest.ranked_lists import check_k, scored_lists, vectors_of_listed
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["calibrate", "diversify", "fill_quotas"]
@@ -93,7 +93,7 @@ def diversify(
     """
     weight, k = check_share(trade_off, "trade_off"), check_k(k)
     lists = scored_lists(recommendations)
-    vectors = checked_item_vectors(item_vectors, lists["item_id"])
+    vectors = vectors_of_listed(item_vectors, lists["item_id"])
     # Whole numbers, so that a cosine is exact whoever else is in the same product.
     whole, power = whole_numbers(unit_rows(vectors.to_numpy(dtype=np.float64)))
     at = vectors.index.get_indexer(lists["item_id"])

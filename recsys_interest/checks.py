@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,10 @@ __all__ = [
     "canonical_ids",
     "check_count",
     "check_frame",
+    "check_kind",
     "check_positive",
     "check_same_ids",
+    "check_share",
     "is_missing",
     "plain",
     "shown",
@@ -243,6 +246,21 @@ def check_same_ids(left: pd.Series, right: pd.Series, left_name: str, right_name
         )
 
 
+def check_kind(value: object, kind: type[Any], name: str) -> Any:
+    """Return the value if it is of this kind, or say that `name` must be.
+
+    >>> check_kind("ease", int, "ranker")
+    Traceback (most recent call last):
+        ...
+    TypeError: ranker must be an int, got str
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
+        got = type(value).__name__
+        raise TypeError(f"{name} must be {article} {kind.__name__}, got {got}")
+    return value
+
+
 def check_count(number: object, name: str, least: int = 1) -> int:
     """Return the number if it is a whole number of at least `least`, or say that `name` is not.
 
@@ -273,6 +291,22 @@ def check_positive(number: object, name: str, *, zero: bool = False) -> float:
         bound = "of at least 0" if zero else "above 0"
         raise ValueError(f"{name} must be a finite number {bound}, got {number!r}")
     return value
+
+
+def check_share(value: object, name: str, highest: float = 1.0) -> float:
+    """Return a number from 0 to `highest` as a float, or say that `name` is not one.
+
+    >>> check_share(2, "mask_share")
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_share must be from 0 to 1.0, got 2
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number from 0 to {highest}, got {value!r}")
+    number = float(value)
+    if not 0 <= number <= highest:
+        raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
+    return number
 
 
 def as_moment(value: object, name: str) -> pd.Timestamp:

@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from recsys_interest.checks import shown
-from recsys_interest.training_plan import check_share
+from recsys_interest.checks import check_share, shown
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["ClusterMatch", "match_clusters"]

@@ -122,7 +122,7 @@ def compare_refits(
     log = log.sort_values(["timestamp", "user_id", "item_id"], ignore_index=True)
     first, length = (
         as_moment(start, "start"),
-        pd.Timedelta(days=check_positive(step_days, "step_days")),
+        pd.Timedelta(days=check_positive(step_days, "step_days")).floor("us"),
     )
     if not length:
         raise ValueError(f"step_days is too short to be a step: {step_days}")

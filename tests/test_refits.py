@@ -155,6 +155,15 @@ def test_row_order_decides_nothing(catalogue):
     pd.testing.assert_frame_equal(one.steps, other.steps)
 
 
+def test_steps_may_be_of_any_length(catalogue):
+    found = compare_refits(
+        lived(30), learner(catalogue), {"frozen": FrozenPolicy()}, start=START, step_days=50 / 7
+    )
+    steps = found.steps["step"].drop_duplicates()
+    assert len(steps) == 7  # the last event is 49 days after the start
+    assert steps.diff().dropna().eq(pd.Timedelta(days=50 / 7).floor("us")).all()
+
+
 def test_gaps_in_the_log_are_steps_without_a_score(catalogue):
     log = lived(30)
     log = log[(log["timestamp"] < "2026-01-15") | (log["timestamp"] > "2026-02-20")]

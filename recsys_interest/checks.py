@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ __all__ = [
     "canonical_ids",
     "check_count",
     "check_frame",
+    "check_kind",
     "check_positive",
     "check_same_ids",
     "given_ids",
@@ -258,6 +260,21 @@ def given_ids(ids: object, name: str) -> pd.Series:
         raise TypeError(f"{name} must be a list, array or Series of ids, got {type(ids).__name__}")
     given = pd.Series(ids if isinstance(ids, (pd.Series, pd.Index)) else list(ids))
     return canonical_ids(given, name) if len(given) else given.astype("str")
+
+
+def check_kind(value: object, kind: type[Any], name: str) -> Any:
+    """Return the value if it is of this kind, or say that `name` must be.
+
+    >>> check_kind("ease", int, "ranker")
+    Traceback (most recent call last):
+        ...
+    TypeError: ranker must be an int, got str
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
+        got = type(value).__name__
+        raise TypeError(f"{name} must be {article} {kind.__name__}, got {got}")
+    return value
 
 
 def check_count(number: object, name: str, least: int = 1) -> int:

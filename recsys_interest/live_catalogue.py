@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsys_interest.checks import canonical_ids, check_same_ids
 from recsys_interest.decayed_sums import decay, microseconds, moments
-from recsys_interest.products import exact_products
+from recsys_interest.products import exact_pairs
 from recsys_interest.profile_sums import extended
 from recsys_interest.top_k import Found, ranked, shortlist
 from recsys_interest.vectors import unit_rows
@@ -112,7 +112,7 @@ class LiveCatalogue:
         user, item = shortlist(scores, k, np.where(own, 2 * self.slack, 0.0))
         score, mine = scores[user, item].astype(np.float64), own[user]
         place = np.cumsum(own) - 1
-        score[mine] = exact_products(directions, self.unit)(place[user[mine]], item[mine])
+        score[mine] = exact_pairs(directions, self.unit)(place[user[mine]], item[mine])
         return ranked(user, item, score, k)
 
     def to_frame(self) -> pd.DataFrame:

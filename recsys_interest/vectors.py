@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import SchemaError, canonical_ids, shown
+from recsys_interest.checks import SchemaError, canonical_ids, check_same_ids, shown
 
-__all__ = ["check_vectors", "unit_rows"]
+__all__ = ["check_item_vectors", "check_vectors", "unit_rows"]
 
 _ROWS_AT_ONCE = 512  # they stay in the cache while they are worked on
 
@@ -63,6 +63,22 @@ def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
     index = pd.Index(ids.to_numpy(), name=vectors.index.name, dtype=ids.dtype)
     return pd.DataFrame(values, index=index, columns=vectors.columns).sort_index()
+
+
+def check_item_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) -> pd.DataFrame:
+    """Return the checked vectors of items, whose ids are of the same kind as the catalogue's.
+
+    >>> check_item_vectors(None, pd.Index(["a"]))
+    Traceback (most recent call last):
+        ...
+    TypeError: item_vectors is missing; TextEncoder makes it from item_text(items)
+    """
+    if item_vectors is None:
+        raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
+    vectors = check_vectors(item_vectors, "item_vectors")
+    ids = vectors.index.to_series()
+    check_same_ids(item_ids.to_series(), ids, "the catalogue", "item_vectors.index")
+    return vectors
 
 
 def _numbers(vectors: pd.DataFrame, name: str) -> npt.NDArray[np.float32]:

@@ -9,13 +9,12 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from numbers import Real
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import as_moment, shown
+from recsys_interest.checks import as_moment, check_share, shown
 from recsys_interest.interest_changes import CHANGES, topics_needed
 from recsys_interest.interest_dirt import FAULTS, dirt_counts, plant_faults
 from recsys_interest.interest_events import draw_events
@@ -124,11 +123,11 @@ def make_interest_log(
         Share of the users whose first interest changes once, on a day between 30 % and 70 % of
         the log, to a third topic.
     changes : mapping of str to int, optional
-        How often whole interests change, each time on a day of its own between 20 % and 80 % of
-        the log: ``{"birth": 1, "death": 1, "split": 1, "merge": 1}``. Before a birth and after a
-        death, those who have the interest are spread over topics that never change, of which at
-        least two are kept. Before a split and after a merge, those interested in either of two
-        topics take both alike. Needs one topic for a birth or death, two for a split or merge.
+        How often whole interests change, spread over the days between 20 % and 80 % of the log:
+        ``{"birth": 1, "death": 1, "split": 1, "merge": 1}``. Before a birth and after a death,
+        those who have the interest are spread over topics that never change, of which at least two
+        are kept. Before a split and after a merge, those interested in either of two topics take
+        both alike. Needs one topic for a birth or death, two for a split or merge.
     protected_correlation : float, default 0.0
         Share of the users whose `group` is decided by their first interest; the group of the
         others is a fair coin. Age and gender are always independent of taste.
@@ -217,8 +216,8 @@ def make_interest_log(
         names,
         seed=seed,
         days=days,
-        drift_share=_share("drift_share", drift_share),
-        protected_correlation=_share("protected_correlation", protected_correlation),
+        drift_share=check_share(drift_share, "drift_share"),
+        protected_correlation=check_share(protected_correlation, "protected_correlation"),
         changes=planned,
     )
     items, titles, item_topic = _make_items(topics, n_items, language, seed)
@@ -266,17 +265,9 @@ def _whole(name: str, value: int, least: int, most: int = 10**9) -> int:
     return number
 
 
-def _share(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
-    return float(value)
-
-
 def _dirt(dirt: float | Mapping[str, int]) -> float | Mapping[str, int]:
     if not isinstance(dirt, Mapping):
-        share = _share("dirt", dirt)
+        share = check_share(dirt, "dirt")
         if share > MOST_DIRT:
             raise ValueError(f"dirt must be a share of at most {MOST_DIRT}, got {dirt!r}")
         return share

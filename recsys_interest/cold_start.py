@@ -209,14 +209,16 @@ class ColdStartRecommender(Recommender):
                 f"recommender must leave users without behaviour to a fallback, but "
                 f"{type(head).__name__} answers everybody; no prior would be asked"
             )
-        priors = [] if self.priors is None else list(self.priors)
+        priors = [] if self.priors is None else self.priors
+        if not isinstance(priors, Iterable):
+            raise TypeError(f"priors must be a list of Prior objects, got {priors!r}")
         for prior in priors:
             if not isinstance(prior, Prior):
                 raise TypeError(f"priors must be Prior objects, got {type(prior).__name__}")
             if prior.fallback is not None:
                 raise ValueError("a prior has a fallback of its own; give it to the recommender")
         last = head.get_params(deep=False)["fallback"]
-        for prior in reversed(priors):
+        for prior in reversed(list(priors)):
             last = clone(prior).set_params(fallback=last)
         return clone(head).set_params(fallback=last)
 

@@ -150,17 +150,10 @@ def contributions(
     return None
 
 
-@contributions.register
+@contributions.register(LinearRecommender)
+@contributions.register(TextInformedRecommender)
 def _(
-    recommender: LinearRecommender, users: pd.Index, items: Positions, session: pd.DataFrame | None
-) -> sparse.csr_array:
-    model, place = recommender_with(recommender, users, session)
-    return _of_history(recommender, model.likes_[place], items)
-
-
-@contributions.register
-def _(
-    recommender: TextInformedRecommender,
+    recommender: LinearRecommender | TextInformedRecommender,
     users: pd.Index,
     items: Positions,
     session: pd.DataFrame | None,

@@ -1,5 +1,7 @@
 """Users and items that nobody has met: each part of the chain answers whom it should."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -285,8 +287,11 @@ def test_chosen_columns_only(world):
     users = pd.DataFrame({"user_id": range(40), "a": list("xy") * 20, "b": 1})
     fitted = AttributePrior(users, ["a"]).fit(log, items)
     assert fitted.groups_.index.tolist() == [("a", "x"), ("a", "y")]
-    with pytest.raises(ValueError, match=r"columns must be a list of columns of users.*'b'"):
-        AttributePrior(users, ["c"]).fit(log, items)
+    for columns in (["c"], "a", ["user_id"], ["a", "a"]):
+        with pytest.raises(ValueError, match=r"columns must be a list of columns of users.*'b'"):
+            AttributePrior(users, columns).fit(log, items)
+    with pytest.raises(SchemaError, match=r"users.b holds \['x'\]; a group is a number or a text"):
+        AttributePrior(users.assign(b=[["x"]] * 40)).fit(log, items)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +300,14 @@ def test_chosen_columns_only(world):
         ({"text": [3]}, "users.text must be text, it holds 3"),
         ({"interests": [3]}, "users.interests must be lists of names, or text with commas"),
         ({"interests": [[1, 2]]}, "users.interests must be lists of names"),
-        ({"profile": [[1.0, 2.0]]}, "users.profile must hold vectors of 4 numbers"),
+        (
+            {"profile": [[1.0, 2.0]]},
+            "users.profile must hold vectors of 4 numbers, it has 2 for 500",
+        ),
+        ({"profile": [[[1, 2], [3]]]}, "users.profile must hold vectors of 4 numbers, it has 2"),
+        ({"profile": [{1, 2, 3, 4}]}, "users.profile must hold vectors of 4 numbers, it has 1"),
+        ({"interests": [["war", None]]}, "users.interests must be lists of names"),
+        ({"cluster": [["war"]]}, r"users.cluster holds \['war'\]; a group is a number or a text"),
         ({"user_id": ["500"]}, "users.user_id is str, events.user_id is int64"),
         ({"user_id": [None]}, "users.user_id is missing"),
     ],
@@ -303,6 +315,48 @@ def test_chosen_columns_only(world):
 def test_statements_of_the_wrong_kind_are_named(fitted, statement, message):
     with pytest.raises(SchemaError, match=message):
         fitted.with_users(pd.DataFrame({"user_id": [500], **statement}))
+
+
+def test_nobody_says_nothing(fitted):
+    for nobody in (pd.DataFrame({"user_id": []}), pd.DataFrame({"user_id": [500], "text": [" "]})):
+        lists = fitted.with_users(nobody).recommend([3, 500], k=2)
+        pd.testing.assert_frame_equal(lists, fitted.recommend([3, 500], k=2))
+
+
+@pytest.mark.parametrize("kind", ["category", "str", object])
+def test_gaps_of_any_kind_are_nothing_said(fitted, kind):
+    said = pd.DataFrame({"user_id": [500, 501, 502]})
+    for column in ("text", "interests", "cluster", "town"):
+        told = said.assign(**{column: pd.Series([None, "Love", " "], dtype=kind)})
+        if column == "cluster":
+            told[column] = told[column].astype(object).str.lower().astype(kind)
+        lists = fitted.with_users(told).recommend([500, 501, 502], k=1)
+        assert lists["source"].iloc[[0, 2]].tolist() == ["popularity"] * 2
+        assert lists["source"].iloc[1] != "popularity"
+        assert themes_of(lists)[1] == "love"
+
+
+def test_half_of_a_character_is_read(fitted):
+    for said in (
+        {"text": pd.Series(["love \ud83d"], dtype=object)},
+        {"interests": [["love \ud83d"]]},
+    ):
+        told = fitted.with_users(pd.DataFrame({"user_id": [500], **said}))
+        assert themes_of(told.recommend([500], k=1)) == ["love"]
+
+
+def test_interests_of_many_users_take_no_table_of_users_and_words(world):
+    log, items, vectors = world
+    prior = InterestPrior(encoder=Words()).fit(log, items, vectors)
+    n = 6000  # a dense table of so many users and words has 288 MB
+    words = [[WORDS[u % 4], f"word{u}"] for u in range(n)]
+    said = pd.DataFrame({"user_id": range(1000, 1000 + n), "interests": words})
+    tracemalloc.start()
+    told = prior.told(said)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert themes_of(told.recommend([1001, 1002], k=1)) == ["war", "love"]
 
 
 def test_profiles_must_be_finite(fitted):
@@ -328,6 +382,11 @@ def test_an_encoder_of_another_width_is_named(world):
     [
         (ColdStartRecommender("x"), TypeError, "recommender must be a Recommender, got str"),
         (ColdStartRecommender(PopularityRecommender()), ValueError, "answers everybody"),
+        (
+            ColdStartRecommender(EaseRecommender(), ProfilePrior()),
+            TypeError,
+            r"priors must be a list of Prior objects, got ProfilePrior\(\)",
+        ),
         (
             ColdStartRecommender(EaseRecommender(), [EaseRecommender()]),
             TypeError,

@@ -124,6 +124,11 @@ def test_lists_that_do_not_fit_are_named(lists, clicks):
         feedback_events(lists.drop(columns="source"), clicks, timestamp=TIME)
     with pytest.raises(SchemaError, match="lists has the pair"):
         feedback_events(pd.concat([lists, lists]), clicks, timestamp=TIME)
+    for rank in (np.nan, "x", 1.5, 0):
+        with pytest.raises(SchemaError, match=r"lists.rank holds .*; ranks are whole numbers from"):
+            feedback_events(lists.assign(rank=rank), clicks, timestamp=TIME)
+    with pytest.raises(SchemaError, match=r"lists.source is missing in some rows"):
+        feedback_events(lists.assign(source=None), clicks, timestamp=TIME)
 
 
 def test_the_time_is_needed(lists, clicks):

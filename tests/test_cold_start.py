@@ -357,6 +357,13 @@ def test_interests_of_many_users_take_no_table_of_users_and_words(world):
     tracemalloc.stop()
     assert peak < 100e6
     assert themes_of(told.recommend([1001, 1002], k=1)) == ["war", "love"]
+    # There are more of them than users in the log; what they were shown counts as seen.
+    first = told.recommend([6998], k=1)
+    shown = first[["user_id", "item_id"]].assign(event="impression", timestamp=log["timestamp"][0])
+    second = told.recommend([6998], k=1, session=shown)
+    assert second["source"].tolist() == ["interests"]
+    assert themes_of(second) == themes_of(first) == ["love"]
+    assert second["item_id"][0] != first["item_id"][0]
 
 
 def test_profiles_must_be_finite(fitted):

@@ -201,6 +201,15 @@ def test_two_interests_share_the_list(fitted):
     assert found.to_dict() == {"war": 10, "love": 10}
 
 
+def test_the_history_of_interests_is_their_mean(world):
+    prior = InterestPrior(encoder=Words(), n_neighbors=3).fit(*world)
+    chosen = ["war", "love", "crime", ["war", "love", "crime", "War"]]
+    said = pd.DataFrame({"user_id": range(500, 504), "interests": chosen})
+    history = prior.told(said).said_.toarray()
+    np.testing.assert_allclose(history[3], history[:3].mean(axis=0), atol=1e-8)
+    assert (np.count_nonzero(history, axis=1) == [3, 3, 3, 9]).all()
+
+
 def test_behaviour_goes_before_words(fitted):
     told = fitted.with_users(pd.DataFrame({"user_id": [3, 500], "text": ["space", "space"]}))
     lists = told.recommend([3, 500], k=2)

@@ -92,7 +92,7 @@ def test_low_rank_and_cosine_add_up_to_rounding(world):
         CosineRecommender(InterestProfiler(half_life=5.0, idf=True)),
     ):
         fitted = recommender.fit(*world[:3])
-        lists = fitted.recommend(k=12)
+        lists = fitted.recommend(k=12, exclude_seen=False)
         lists = lists[lists["source"] == fitted.source]
         summed = totals(explain(fitted, lists, top=None)).reindex(scores(lists).index, fill_value=0)
         np.testing.assert_allclose(summed, scores(lists), rtol=0, atol=1e-5)
@@ -104,7 +104,13 @@ def later(log):
 
 
 @pytest.mark.parametrize(
-    "recommender", [*LINEAR, CosineRecommender()], ids=lambda r: type(r).__name__
+    "recommender",
+    [
+        *LINEAR,
+        CosineRecommender(),
+        CosineRecommender(InterestProfiler(idf=True), session_weight=0.2),
+    ],
+    ids=lambda r: type(r).__name__,
 )
 def test_with_a_session_they_add_up_too(recommender, world):
     fitted = recommender.fit(*world[:3])

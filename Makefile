@@ -27,7 +27,7 @@ test: $(STAMP)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadgroup --no-loadscope-reorder --doctest-modules recsys_interest tests
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadscope --no-loadscope-reorder --doctest-modules recsys_interest tests
 
 lab: $(STAMP)
 	$(RUN) jupyterlab --notebook-dir=notebooks

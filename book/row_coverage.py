@@ -137,7 +137,7 @@ def coverage_page(rows: list[Row]) -> str:
     for group in dict.fromkeys(row.group for row in rows):
         parts.append(f"## {group}\n")
         parts.append(
-            "| row | what | chapter | function | test | state |\n|---|---|---|---|---|---|"
+            "| row | what | state | chapter | function | test |\n|---|---|---|---|---|---|"
         )
         parts += [_line(row) for row in rows if row.group == group]
         parts.append("")

@@ -14,11 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.checks import check_same_ids
 from recsys_interest.likes import Doubles, liked, strength_matrix, whole_numbers
 from recsys_interest.recommend import made_fallback
 from recsys_interest.recommender import Floats, Positions, Recommender, dense_rows, rows_of
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.vectors import check_item_vectors, unit_rows
 
 __all__ = ["BehaviourRecommender", "FactorRecommender", "LinearRecommender", "aligned_vectors"]
 
@@ -148,10 +147,6 @@ def aligned_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) -> Do
     >>> aligned_vectors(vectors, pd.Index(["a", "b"])).round(1).tolist()
     [[0.0, 0.0], [0.6, 0.8]]
     """
-    if item_vectors is None:
-        raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
-    vectors = check_vectors(item_vectors, "item_vectors")
-    ids = vectors.index.to_series()
-    check_same_ids(item_ids.to_series(), ids, "the catalogue", "item_vectors.index")
+    vectors = check_item_vectors(item_vectors, item_ids)
     rows: Doubles = vectors.reindex(item_ids, fill_value=0.0).to_numpy(dtype=np.float64)
     return unit_rows(rows)

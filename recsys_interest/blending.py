@@ -12,13 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_positive
+from recsys_interest.checks import check_kind, check_positive
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.likes import Doubles, likes_matrix, on_grid
 from recsys_interest.recommend import made_fallback
 from recsys_interest.recommender import Floats, Positions, Recommender
 
 __all__ = ["PopularityBlend"]
+
+_LARGEST_WEIGHT = 1e6  # from 2**23 on, sums on the grid are no longer exact
 
 
 class PopularityBlend(Recommender):
@@ -36,8 +38,8 @@ class PopularityBlend(Recommender):
     recommender : Recommender, optional
         Whose scores to add to; `EaseRecommender` by default. It is cloned.
     weight : float, default 0.3
-        :math:`b`, at least 0; in the unit of the scores, which for a linear model of likes are
-        likes as well. Choose it on a validation split.
+        :math:`b`, from 0 to a million; in the unit of the scores, which for a linear model of likes
+        are likes as well. Choose it on a validation split.
     fallback : Recommender, optional
         Answers for users whom the recommender cannot score; by default its own fallback.
 
@@ -85,12 +87,14 @@ class PopularityBlend(Recommender):
         self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
     ) -> None:
         weight = check_positive(self.weight, "weight", zero=True)
+        if weight > _LARGEST_WEIGHT:
+            raise ValueError(f"weight must be at most {_LARGEST_WEIGHT:g}, got {weight:g}")
         inner = EaseRecommender() if self.recommender is None else self.recommender
-        if not isinstance(inner, Recommender):
-            raise TypeError(f"recommender must be a Recommender, got {type(inner).__name__}")
+        inner = check_kind(inner, Recommender, "recommender")
         self.recommender_ = clone(inner).fit(log, items, item_vectors)
-        event_weights = getattr(inner, "event_weights", None)
-        neutral = getattr(inner, "neutral_rating", 3.0)
+        weighing = getattr(self.recommender_, "profiler_", inner)
+        event_weights = getattr(weighing, "event_weights", None)
+        neutral = getattr(weighing, "neutral_rating", 3.0)
         likes = likes_matrix(log, self.user_ids_, self.item_ids_, event_weights, neutral)
         self.share_: Doubles = likes.mean(axis=0)
         self.added_ = on_grid(weight * self.share_)

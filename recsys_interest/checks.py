@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ __all__ = [
     "canonical_ids",
     "check_count",
     "check_frame",
+    "check_kind",
     "check_positive",
     "check_same_ids",
     "is_missing",
@@ -241,6 +243,21 @@ def check_same_ids(left: pd.Series, right: pd.Series, left_name: str, right_name
             f"{left_name} is {left.dtype}, {right_name} is {right.dtype}, so no id can match; "
             f"make both text: .astype(str)"
         )
+
+
+def check_kind(value: object, kind: type[Any], name: str) -> Any:
+    """Return the value if it is of this kind, or say that `name` must be.
+
+    >>> check_kind("ease", int, "ranker")
+    Traceback (most recent call last):
+        ...
+    TypeError: ranker must be an int, got str
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
+        got = type(value).__name__
+        raise TypeError(f"{name} must be {article} {kind.__name__}, got {got}")
+    return value
 
 
 def check_count(number: object, name: str, least: int = 1) -> int:

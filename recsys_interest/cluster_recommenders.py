@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_count, check_positive
+from recsys_interest.checks import check_count, check_kind, check_positive
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
 from recsys_interest.profiles import InterestProfiler
@@ -183,11 +183,8 @@ class TwoStageRecommender(Recommender):
             ("candidates", ClusterPopularityRecommender()),
             ("ranker", CosineRecommender()),
         ):
-            given = getattr(self, name)
-            if given is not None and not isinstance(given, Recommender):
-                raise TypeError(f"{name} must be a Recommender, got {type(given).__name__}")
-            made[name] = default if given is None else clone(given)
-            made[name].fit(log, items, item_vectors)
+            given = default if getattr(self, name) is None else getattr(self, name)
+            made[name] = clone(check_kind(given, Recommender, name)).fit(log, items, item_vectors)
         self.fallback_, self.ranker_ = made["candidates"], made["ranker"]
         self._asked: pd.Index = self.user_ids_
         self._session: pd.DataFrame | None = None

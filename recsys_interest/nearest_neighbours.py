@@ -274,8 +274,8 @@ class TextKNNRecommender(LinearRecommender):
         self.weights_ = all_rows.T.tocsr()
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
-        n_usable = self.likes_ @ self.has_vector_.astype(np.float64)
-        return np.logical_and(users >= 0, n_usable[users] > 0)
+        n_usable = self.likes_[users] @ self.has_vector_.astype(np.float64)
+        return np.logical_and(users >= 0, n_usable > 0)
 
     def _scores(self, users: Positions) -> Floats:
         scores = super()._scores(users)

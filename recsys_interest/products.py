@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from recsys_interest.top_k import Found, Positions, block_tops, cells_from, ranked, shortlist
 
-__all__ = ["best_products", "exact_products", "has_bfloat16"]
+__all__ = ["best_products", "exact_pairs", "has_bfloat16"]
 
 Vectors = NDArray[Any]
 Doubles = NDArray[np.float64]
@@ -92,13 +92,13 @@ def best_products(
     worth = _WORTH_BFLOAT16 if "torch" in sys.modules else _WORTH_TORCH
     is_large = left.shape[0] * right.size >= worth
     rough = _Bfloat16(right) if is_large and has_bfloat16() else _Float32(right)
-    exact = score or exact_products(left, right)
+    exact = score or exact_pairs(left, right)
 
     def part(start: int) -> Found:
         here = slice(start, start + size)
         mask = None if hidden is None else hidden[here]
         rows, columns = rough.shortlist(left[here], k, mask)
-        return ranked(rows + start, columns, exact(rows + start, columns), k)
+        return ranked(rows, columns, exact(rows + start, columns), k, first=start)
 
     pool = ThreadpoolController()
     n_threads = max([lib["num_threads"] for lib in pool.info() if lib["user_api"] == "blas"] or [1])
@@ -113,23 +113,25 @@ def best_products(
     return rows, columns, scores, rank
 
 
-def exact_products(left: Vectors, right: Vectors) -> Callable[[Positions, Positions], Doubles]:
-    """Return what computes dot products in float64, each pair by itself.
+def exact_pairs(
+    left: Vectors, right: Vectors, compare: Callable[[Any, Any], Any] = np.vecdot
+) -> Callable[[Positions, Positions], Doubles]:
+    """Return what compares rows in float64, each pair by itself; by default by dot products.
 
     >>> rows = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
-    >>> exact_products(rows, rows)(np.array([0, 1]), np.array([1, 1])).tolist()
+    >>> exact_pairs(rows, rows)(np.array([0, 1]), np.array([1, 1])).tolist()
     [11.0, 25.0]
     """
 
-    def products(rows: Positions, columns: Positions) -> Doubles:
+    def compared(rows: Positions, columns: Positions) -> Doubles:
         out = np.empty(len(rows))
         for start in range(0, len(rows), _PAIRS_AT_ONCE):
             here = slice(start, start + _PAIRS_AT_ONCE)
             one = left.take(rows[here], axis=0).astype(np.float64)
-            out[here] = np.vecdot(one, right.take(columns[here], axis=0).astype(np.float64))
+            out[here] = compare(one, right.take(columns[here], axis=0).astype(np.float64))
         return out
 
-    return products
+    return compared
 
 
 class _Float32:
@@ -137,11 +139,11 @@ class _Float32:
 
     def __init__(self, right: Vectors) -> None:
         scaled = _scaled(right)
-        self.table = scaled.astype(np.float32)
+        self.table = scaled.astype(np.float32, copy=False)
         self._bound(scaled, self.table)
 
     def _bound(self, scaled: Vectors, rounded: Vectors) -> None:
-        self.lost = _lengths(scaled - rounded).max(initial=0.0)
+        self.lost = _lost(scaled, rounded).max(initial=0.0)
         self.length = _lengths(rounded).max(initial=0.0)
 
     def enter(self, pool: ThreadpoolController) -> None:
@@ -150,14 +152,14 @@ class _Float32:
     def shortlist(self, left: Vectors, k: int, hidden: sparse.csr_array | None) -> Cells:
         """Return the cells that can be among the k largest of their row."""
         scaled = _scaled(left)
-        rows = scaled.astype(np.float32)
+        rows = scaled.astype(np.float32, copy=False)
         scores = rows @ self.table.T
         if hidden is not None:
             scores[hidden.nonzero()] = -np.inf
         return shortlist(scores, k, 2 * self._error(scaled, rows))
 
     def _error(self, scaled: Vectors, rounded: Vectors) -> Doubles:
-        lost, length = _lengths(scaled - rounded), _lengths(rounded)
+        lost, length = _lost(scaled, rounded), _lengths(rounded)
         summing = 2 * scaled.shape[1] * _U24 * length * self.length
         return lost * self.length + (length + lost) * self.lost + summing + _TINY
 
@@ -169,7 +171,7 @@ class _Bfloat16(_Float32):
         import torch
 
         scaled = _scaled(right)
-        self.bits = torch.from_numpy(scaled.astype(np.float32)).bfloat16()
+        self.bits = torch.from_numpy(scaled.astype(np.float32, copy=False)).bfloat16()
         self._bound(scaled, self.bits.float().numpy())
         self.better = _Float32(right)
 
@@ -236,9 +238,16 @@ def _bits_below(positive: Doubles) -> NDArray[np.int16]:
 
 def _scaled(rows: Vectors) -> Vectors:
     """Return rows times a power of two, so that the longest is no longer than one."""
-    peak = float(np.abs(rows).max(initial=0.0))
+    peak = float(max(rows.max(initial=0.0), -rows.min(initial=0.0)))
     longest = peak * float(np.sqrt(rows.shape[1]))
-    return rows * rows.dtype.type(np.ldexp(1.0, -int(np.frexp(longest)[1])))
+    # Rows of the smallest numbers stay shorter: the power has to be a number of their kind, too.
+    power = min(-int(np.frexp(longest)[1]), np.finfo(rows.dtype).maxexp - 1)
+    return rows * rows.dtype.type(np.ldexp(1.0, power))
+
+
+def _lost(rows: Vectors, rounded: Vectors) -> Doubles:
+    """Return how long at most is what was lost by rounding."""
+    return np.zeros(len(rows)) if rounded is rows else _lengths(rows - rounded)
 
 
 def _lengths(rows: Vectors) -> Doubles:

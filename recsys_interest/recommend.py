@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_positive, check_same_ids, shown
+from recsys_interest.checks import check_kind, check_positive, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
-from recsys_interest.products import exact_products
+from recsys_interest.products import exact_pairs
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommender import (
     Floats,
@@ -27,7 +27,7 @@ from recsys_interest.recommender import (
 )
 from recsys_interest.sessions import blend_profiles
 from recsys_interest.training_plan import check_share
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.vectors import check_item_vectors, unit_rows
 
 __all__ = [
     "CosineRecommender",
@@ -37,7 +37,6 @@ __all__ = [
     "made_fallback",
 ]
 
-PAIRS_AT_ONCE = 512  # user-item pairs whose vectors are held in float64 at one time
 _METRICS = ("cosine", "dot", "euclidean")
 
 
@@ -101,7 +100,8 @@ class PopularityRecommender(Recommender):
     ) -> None:
         if self.last_days is not None:
             days = check_positive(self.last_days, "last_days")
-            log = log[log["timestamp"] > log["timestamp"].max() - pd.Timedelta(days=days)]
+            age = (log["timestamp"].max() - log["timestamp"]) / pd.Timedelta(days=1)
+            log = log[age < days]
         likes = likes_matrix(
             log, self.user_ids_, self.item_ids_, self.event_weights, self.neutral_rating
         )
@@ -142,12 +142,9 @@ class ProfileRecommender(Recommender):
         self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
     ) -> None:
         check_share(self.session_weight, "session_weight")
-        if item_vectors is None:
-            raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
-        vectors = check_vectors(item_vectors, "item_vectors")
-        ids = vectors.index.to_series()
-        check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
-        self.profiler_ = InterestProfiler() if self.profiler is None else clone(self.profiler)
+        vectors = check_item_vectors(item_vectors, self.item_ids_)
+        profiler = InterestProfiler() if self.profiler is None else self.profiler
+        self.profiler_ = clone(check_kind(profiler, InterestProfiler, "profiler"))
         self.profiler_.fit(log, vectors)
         self.fallback_ = made_fallback(
             self.fallback, self.profiler_.event_weights, self.profiler_.neutral_rating
@@ -279,8 +276,7 @@ class CosineRecommender(ProfileRecommender, ProductRecommender):
             self.user_vectors_[cluster >= 0] = centroids[cluster[cluster >= 0]]
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
-        has_vector: NDArray[np.bool_] = np.asarray(self.user_vectors_.any(axis=1))
-        return np.logical_and(users >= 0, has_vector[users])
+        return np.logical_and(users >= 0, self.user_vectors_[users].any(axis=1))
 
     def _vectors(self) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         users, items = self.user_vectors_, self.item_vectors_
@@ -302,15 +298,8 @@ class CosineRecommender(ProfileRecommender, ProductRecommender):
         return scores
 
     def _pair_scores(self, users: Positions, items: Positions) -> Floats:
-        if self.metric != "euclidean":
-            return exact_products(self.user_vectors_, self.item_vectors_)(users, items)
-        out = np.empty(len(users))
-        for start in range(0, len(users), PAIRS_AT_ONCE):
-            part = slice(start, start + PAIRS_AT_ONCE)
-            apart = self.user_vectors_[users[part]].astype(np.float64)
-            apart -= self.item_vectors_[items[part]]
-            out[part] = -np.sqrt(np.vecdot(apart, apart))
-        return out
+        compare = _minus_distance if self.metric == "euclidean" else np.vecdot
+        return exact_pairs(self.user_vectors_, self.item_vectors_, compare)(users, items)
 
 
 def made_fallback(
@@ -323,9 +312,7 @@ def made_fallback(
     """
     if fallback is None:
         return PopularityRecommender(event_weights, neutral_rating)
-    if not isinstance(fallback, Recommender):
-        raise TypeError(f"fallback must be a Recommender, got {type(fallback).__name__}")
-    made: Recommender = clone(fallback)
+    made: Recommender = clone(check_kind(fallback, Recommender, "fallback"))
     return made
 
 
@@ -337,10 +324,13 @@ def made_clusterer(clusterer: InterestClusterer | None) -> InterestClusterer:
     """
     if clusterer is None:
         return InterestClusterer(random_state=0)
-    if not isinstance(clusterer, InterestClusterer):
-        raise TypeError(f"clusterer must be an InterestClusterer, got {type(clusterer).__name__}")
-    made: InterestClusterer = clone(clusterer)
+    made: InterestClusterer = clone(check_kind(clusterer, InterestClusterer, "clusterer"))
     return made
+
+
+def _minus_distance(left: Floats, right: Floats) -> Floats:
+    apart = left - right
+    return -np.sqrt(np.vecdot(apart, apart))
 
 
 def _unit(vectors: pd.DataFrame) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
-from recsys_interest.products import best_products, exact_products
+from recsys_interest.products import best_products, exact_pairs
 from recsys_interest.schema import SchemaError, validate_events, validate_items
 from recsys_interest.top_k import Found, Positions, best_cells, ranked, shortlist
 
@@ -178,7 +178,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(exclude_seen, (bool, np.bool_)):
             raise TypeError(f"exclude_seen must be True or False, got {exclude_seen!r}")
         k, max_scores = check_count(k, "k"), check_count(max_scores, "max_scores")
-        wanted = self._candidates(candidates)
+        wanted = None if candidates is None else self._candidates(candidates)
         recent = None if session is None else self._usable(session)
         everybody = self.user_ids_
         if recent is not None and len(recent):
@@ -193,7 +193,9 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             model = copy.copy(self)  # what it keeps of the users is replaced, never changed
             users = model._take_in(asked, users, recent)
         own = model._can_score(users)
-        barred = ~self.item_ids_.isin(wanted)
+        barred = np.full(len(self.item_ids_), wanted is not None)
+        if wanted is not None:
+            barred[self.item_ids_.get_indexer(wanted)] = False
         hidden = seen[np.flatnonzero(own)] if exclude_seen else None
         lists = model._lists(asked[own], users[own], k, hidden, barred, max_scores)
         if own.all():
@@ -260,7 +262,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 scores[seen[start : start + size].nonzero()] = -np.inf
             rows, columns = shortlist(scores, k, 2 * self._slack())
             exact = self._exact(chunk[rows], columns, scores[rows, columns])
-            parts.append(ranked(rows + start, columns, exact, k))
+            parts.append(ranked(rows, columns, exact, k, first=start))
         rows, columns, score, rank = (np.concatenate(p) for p in zip(*parts, strict=True))
         return rows, columns, score, rank
 
@@ -284,9 +286,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             check_same_ids(events[column], ids, f"session.{column}", f"events.{column}")
         return events[events["item_id"].isin(self.item_ids_)]
 
-    def _candidates(self, candidates: Iterable[object] | None) -> pd.Index:
-        if candidates is None:
-            return self.item_ids_
+    def _candidates(self, candidates: Iterable[object]) -> pd.Index:
         wanted = _asked_ids(candidates, self.item_ids_, "candidates", "the catalogue")
         unknown = wanted[~wanted.isin(self.item_ids_)]
         if len(unknown):
@@ -334,7 +334,7 @@ class ProductRecommender(Recommender):
 
     def _pair_scores(self, users: Positions, items: Positions) -> Floats:
         of_users, of_items, _ = self._vectors()
-        return exact_products(of_users, of_items)(users, items)
+        return exact_pairs(of_users, of_items)(users, items)
 
     def _scores(self, users: Positions) -> Floats:
         of_users, of_items, possible = self._vectors()

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import clone
 
-from recsys_interest.checks import check_count, check_same_ids
-from recsys_interest.recommend import PopularityRecommender
+from recsys_interest.checks import check_count
+from recsys_interest.recommend import made_fallback
 from recsys_interest.recommender import (
     Floats,
     Positions,
@@ -24,7 +23,7 @@ from recsys_interest.recommender import (
 from recsys_interest.schema import event_strength
 from recsys_interest.training import train
 from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.vectors import check_item_vectors, unit_rows
 from recsys_interest.word_pieces import padded
 
 if TYPE_CHECKING:
@@ -134,19 +133,14 @@ class GRURecommender(ProductRecommender):
     def _learn(
         self, log: pd.DataFrame, items: pd.DataFrame | None, item_vectors: pd.DataFrame | None
     ) -> None:
-        if item_vectors is None:
-            raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
         check_count(self.hidden_size, "hidden_size")
         check_count(self.max_length, "max_length", 2)
         check_count(self.random_state, "random_state", 0)
         check_share(self.dropout, "dropout", 0.9)
-        vectors = check_vectors(item_vectors, "item_vectors")
-        ids = vectors.index.to_series()
-        check_same_ids(self.item_ids_.to_series(), ids, "the catalogue", "item_vectors.index")
+        vectors = check_item_vectors(item_vectors, self.item_ids_)
         rows = unit_rows(vectors.reindex(self.item_ids_, fill_value=0.0).to_numpy())
         self.has_vector_: npt.NDArray[np.bool_] = np.asarray(rows.any(axis=1))
-        fallback = PopularityRecommender() if self.fallback is None else clone(self.fallback)
-        self.fallback_ = fallback.fit(log, items, item_vectors)
+        self.fallback_ = made_fallback(self.fallback, None, 3.0).fit(log, items, item_vectors)
         self._read = self._sequences(log, self.user_ids_)
         self._task = _NextItemTask(self, rows, [s for s in self._read if len(s)])
         self.losses_ = self._task.train()
@@ -176,8 +170,7 @@ class GRURecommender(ProductRecommender):
         return [part[-self.max_length :] for part in np.split(item, bounds)]
 
     def _can_score(self, users: Positions) -> npt.NDArray[np.bool_]:
-        read: npt.NDArray[np.bool_] = np.asarray(self.user_states_.any(axis=1))
-        return np.logical_and(users >= 0, read[users])
+        return np.logical_and(users >= 0, self.user_states_[users].any(axis=1))
 
     def _vectors(self) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         return self.user_states_, self.item_states_, self.has_vector_

@@ -134,8 +134,8 @@ class SeveralInterestsRecommender(ProfileRecommender):
         return found[found["interest"] < self.max_interests].reset_index(drop=True)
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
-        n_interests = np.array([len(rows) for rows in self._of_user], dtype=np.int64)
-        return np.logical_and(users >= 0, n_interests[users] > 0)
+        has_interests = [len(self._of_user[user]) > 0 for user in users]
+        return np.logical_and(users >= 0, np.array(has_interests, dtype=bool))
 
     def _cosines(self, users: Positions) -> list[Doubles]:
         """Return for each user the cosines of his interests (rows) to the items."""

@@ -111,8 +111,10 @@ def cells_from(scores: Scores, tops: Scores, floor: Scores) -> tuple[Positions, 
     return rows, columns
 
 
-def ranked(rows: Positions, columns: Positions, scores: Scores, k: int) -> Found:
+def ranked(rows: Positions, columns: Positions, scores: Scores, k: int, *, first: int = 0) -> Found:
     """Return the k best of the given cells of each row, in order, and their ranks.
+
+    The rows are those of a part of a table, counted from 0; `first` is the place of the part in it.
 
     >>> ranked(np.array([0, 1, 0]), np.array([5, 2, 3]), np.array([1.0, 2.0, 1.0]), 1)[1].tolist()
     [3, 2]
@@ -122,7 +124,7 @@ def ranked(rows: Positions, columns: Positions, scores: Scores, k: int) -> Found
     place = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
     order = _order(rows, place, columns, scores)
     best = order[place < k]
-    return rows[best], columns[best], scores[best], 1 + place[place < k].astype(np.int64)
+    return rows[best] + first, columns[best], scores[best], 1 + place[place < k].astype(np.int64)
 
 
 def _order(rows: Positions, place: Positions, columns: Positions, scores: Scores) -> Positions:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import SchemaError, canonical_ids, shown
+from recsys_interest.checks import SchemaError, canonical_ids, check_same_ids, shown
 
-__all__ = ["check_encoder", "check_vectors", "encoded", "unit_rows"]
+__all__ = ["check_encoder", "check_item_vectors", "check_vectors", "encoded", "unit_rows"]
 
 _ROWS_AT_ONCE = 512  # they stay in the cache while they are worked on
 
@@ -94,6 +94,22 @@ def encoded(encoder: Any, texts: list[str]) -> pd.DataFrame:
             f"encoder.transform(texts) must return a frame with the index of the {len(series)} "
             f"texts, one vector for each; it returned {len(vectors)} under {shown(vectors.index)}"
         )
+    return vectors
+
+
+def check_item_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) -> pd.DataFrame:
+    """Return the checked vectors of items, whose ids are of the same kind as the catalogue's.
+
+    >>> check_item_vectors(None, pd.Index(["a"]))
+    Traceback (most recent call last):
+        ...
+    TypeError: item_vectors is missing; TextEncoder makes it from item_text(items)
+    """
+    if item_vectors is None:
+        raise TypeError("item_vectors is missing; TextEncoder makes it from item_text(items)")
+    vectors = check_vectors(item_vectors, "item_vectors")
+    ids = vectors.index.to_series()
+    check_same_ids(item_ids.to_series(), ids, "the catalogue", "item_vectors.index")
     return vectors
 
 

@@ -109,8 +109,6 @@ def build(root: Path, *arguments: str, **environment: str) -> subprocess.Complet
 @pytest.fixture(scope="session")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder with the pages of the real book, with the stored outputs."""
-    if not any((ROOT / "notebooks").glob("*.ipynb")):
-        pytest.skip("there is no chapter yet")
     out = tmp_path_factory.mktemp("book")
     run = build(ROOT, "--stored", "--out", str(out))
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-5000:]

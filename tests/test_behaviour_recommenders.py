@@ -329,7 +329,9 @@ def test_recent_popularity_forgets():
     )
     lists = PopularityRecommender(last_days=7).fit(log).recommend([9])
     assert lists[["item_id", "score"]].to_numpy().tolist() == [["new", 1.0], ["old", 0.0]]
-    assert PopularityRecommender(last_days=31.1).fit(log).popularity_["old"] == 2.0
+    for days, old in ((31.1, 2.0), (31.0, 0.0), (1e12, 2.0), (1e-12, 0.0)):
+        popular = PopularityRecommender(last_days=days).fit(log).popularity_
+        assert popular.to_dict() == {"new": 1.0, "old": old}
 
 
 def scores_with(fitted, session, user):

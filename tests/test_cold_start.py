@@ -13,6 +13,7 @@ from recsys_interest import (
     CosineRecommender,
     EaseRecommender,
     InterestPrior,
+    InterestProfiler,
     PopularityBlend,
     PopularityRecommender,
     ProfilePrior,
@@ -462,6 +463,13 @@ def test_the_blend_adds_the_share_of_users(world):
     )
 
 
+def test_a_blend_weighs_events_as_the_profiler_of_its_recommender(world):
+    log, items, vectors = world
+    cosine = CosineRecommender(InterestProfiler(event_weights={"dance": 1.0}))
+    blend = PopularityBlend(cosine).fit(log.assign(event="dance"), items, vectors)
+    np.testing.assert_array_equal(blend.share_, PopularityBlend().fit(log, items).share_)
+
+
 def test_a_blend_carries_statements_grows_and_is_explained(world):
     log, items, vectors = world
     said = pd.DataFrame({"user_id": [500], "text": ["love"]})
@@ -489,6 +497,7 @@ def test_a_blend_carries_statements_grows_and_is_explained(world):
     [
         (PopularityBlend("x"), TypeError, "recommender must be a Recommender, got str"),
         (PopularityBlend(weight=-1), ValueError, "weight must be a finite number of at least 0"),
+        (PopularityBlend(weight=1e7), ValueError, r"weight must be at most 1e\+06, got 1e\+07"),
         (PopularityBlend(fallback="x"), TypeError, "fallback must be a Recommender, got str"),
     ],
 )

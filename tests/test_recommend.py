@@ -394,8 +394,29 @@ def test_users_without_a_cluster_go_to_the_fallback():
     [
         ({"metric": "manhattan"}, ValueError, "metric must be one of 'cosine', 'dot', 'eucl"),
         ({"clusterer": KMeans(2)}, TypeError, "clusterer must be an InterestClusterer, got KM"),
+        ({"profiler": PopularityRecommender()}, TypeError, "profiler must be an InterestProfiler"),
     ],
 )
 def test_bad_parameters_of_the_cosine_are_named(wrong, error, message):
     with pytest.raises(error, match=message):
         CosineRecommender(**wrong).fit(log_of((1, "north")), None, SQUARE)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("size", [1e-44, 1e-30, 1e30, 3e38])
+def test_vectors_as_small_or_large_as_float32_can_hold(metric, size):
+    vectors = SQUARE * np.float32(size)
+    catalogue = pd.DataFrame({"item_id": vectors.index})
+    fitted = CosineRecommender(metric=metric).fit(log_of((1, "north")), catalogue, vectors)
+    lists = fitted.recommend([1], exclude_seen=False)
+    assert lists["source"].unique().tolist() == ["cosine"]
+    if metric != "euclidean":  # for which all are nearly as far
+        assert lists["item_id"].tolist() == ["north", "east", "west", "south"]
+
+
+def test_one_request_does_not_look_up_the_whole_catalogue(monkeypatch):
+    fitted = CosineRecommender().fit(log_of((1, "north"), (2, "east")), None, SQUARE)
+    looked_up = []
+    monkeypatch.setattr(pd.Index, "isin", lambda self, values: looked_up.append(self))
+    fitted.recommend([1, 99])
+    assert not looked_up

@@ -18,7 +18,7 @@ from scipy.linalg import solve
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.blending import PopularityBlend
-from recsys_interest.checks import check_same_ids
+from recsys_interest.checks import check_kind, check_same_ids
 from recsys_interest.cold_rules import TextPairs, shares_of
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.group_priors import GroupPrior
@@ -128,8 +128,7 @@ def extend_catalogue(
     >>> more.recommend([1], k=1)["item_id"].tolist(), model.recommend([1], k=1)["item_id"].tolist()
     (['rope'], ['oven'])
     """
-    if not isinstance(recommender, Recommender):
-        raise TypeError(f"recommender must be a Recommender, got {type(recommender).__name__}")
+    check_kind(recommender, Recommender, "recommender")
     check_is_fitted(recommender, "item_ids_")
     old = recommender.item_ids_
     given = validate_items(items)["item_id"]

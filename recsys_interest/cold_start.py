@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.catalogue import Growth, extend_catalogue, grow, grown
+from recsys_interest.checks import check_kind
 from recsys_interest.priors import Prior
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import validate_users
@@ -202,8 +203,7 @@ class ColdStartRecommender(Recommender):
 
     def _chained(self) -> Recommender:
         head = TextInformedRecommender() if self.recommender is None else self.recommender
-        if not isinstance(head, Recommender):
-            raise TypeError(f"recommender must be a Recommender, got {type(head).__name__}")
+        check_kind(head, Recommender, "recommender")
         if "fallback" not in head.get_params(deep=False):
             raise ValueError(
                 f"recommender must leave users without behaviour to a fallback, but "

@@ -279,7 +279,7 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
         shares = shares_of(rule, TextPairs(text, cold, np.append(warm, ~cold[cold])))
         columns = shares.made(form.columns(), warm).astype(np.float64)
     columns[~new.any(axis=1)] = 0.0
-    return columns
+    return rule.scale * columns
 
 
 def _texts(model: TextInformedRecommender | VectorPrior, vectors: pd.DataFrame) -> Doubles:

@@ -25,6 +25,7 @@ __all__ = [
     "check_kind",
     "check_positive",
     "check_same_ids",
+    "check_share",
     "is_missing",
     "plain",
     "shown",
@@ -290,6 +291,22 @@ def check_positive(number: object, name: str, *, zero: bool = False) -> float:
         bound = "of at least 0" if zero else "above 0"
         raise ValueError(f"{name} must be a finite number {bound}, got {number!r}")
     return value
+
+
+def check_share(value: object, name: str, highest: float = 1.0) -> float:
+    """Return a number from 0 to `highest` as a float, or say that `name` is not one.
+
+    >>> check_share(2, "mask_share")
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_share must be from 0 to 1.0, got 2
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number from 0 to {highest}, got {value!r}")
+    number = float(value)
+    if not 0 <= number <= highest:
+        raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
+    return number
 
 
 def as_moment(value: object, name: str) -> pd.Timestamp:

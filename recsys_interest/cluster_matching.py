@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import check_share, shown
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["ClusterMatch", "match_clusters"]
@@ -133,7 +133,8 @@ def match_clusters(
             f"centroids have {old.shape[1]} features, new_centroids {new.shape[1]}; use the same "
             f"vectors in both windows"
         )
-    weight, threshold = _share(member_weight, "member_weight"), _share(threshold, "threshold")
+    weight = check_share(member_weight, "member_weight")
+    threshold = check_share(threshold, "threshold")
     near = _nearness(old, new)
     shared = _shared(members, new_members, len(old), len(new))
     came, went = shared.sum(axis=0)[None, :], shared.sum(axis=1)[:, None]
@@ -160,14 +161,6 @@ def match_clusters(
         pd.Series(parent, name="parent"),
         pd.Series(heir, name="heir"),
     )
-
-
-def _share(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
-    return float(value)
 
 
 def _directions(centroids: npt.ArrayLike, name: str) -> Floats:

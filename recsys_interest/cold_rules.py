@@ -44,6 +44,9 @@ class ColdRule:
     own : float, default 0.0
         What the kernel's columns count for liking the item itself, at least 0: a like of an item
         of the same text then counts beside what goes with it. Above 0 for the dense form only.
+    scale : float, default 1.0
+        What the columns are multiplied with, above 0. It leaves the order of the new items among
+        themselves, and says how they stand to the others in one list.
 
     Raises
     ------
@@ -57,12 +60,13 @@ class ColdRule:
     Examples
     --------
     >>> ColdRule("ridge", 3.0)
-    ColdRule(kind='ridge', setting=3.0, own=0.0)
+    ColdRule(kind='ridge', setting=3.0, own=0.0, scale=1.0)
     """
 
     kind: str
     setting: float = 0.0
     own: float = 0.0
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -72,6 +76,7 @@ class ColdRule:
         elif self.kind != "gram" and (self.setting < 1 or self.setting != round(self.setting)):
             raise ValueError(f"setting must be a whole number from 1 on, got {self.setting!r}")
         check_positive(self.own, "own", zero=True)
+        check_positive(self.scale, "scale")
         if self.own and self.kind != "kernel":
             raise ValueError(f"own is of the kind 'kernel' only, got it with {self.kind!r}")
 
@@ -217,7 +222,10 @@ def with_cold(
     """
     has_text = text.any(axis=1)
     cold, warm = cold & has_text, warm & has_text
-    if rule.kind == "gram" or not cold.any() or not warm.any():
+    if not cold.any() or not warm.any() or rule == ColdRule("gram"):
         return form
-    shares = shares_of(rule, TextPairs(text, cold, warm))
-    return form.replaced(cold, shares.made(form.columns(), warm))
+    if rule.kind == "gram":
+        columns = form.columns()[cold]
+    else:
+        columns = shares_of(rule, TextPairs(text, cold, warm)).made(form.columns(), warm)
+    return form.replaced(cold, rule.scale * columns)

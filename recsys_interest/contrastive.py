@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, check_share
 from recsys_interest.models import find_model
 from recsys_interest.pretraining import save_encoder
 from recsys_interest.text_pairs import texts_of_pairs
 from recsys_interest.training import finished, keep, settings_digest, train
-from recsys_interest.training_plan import TrainingPlan, TrainingResult, check_share
+from recsys_interest.training_plan import TrainingPlan, TrainingResult
 from recsys_interest.word_pieces import padded
 
 if TYPE_CHECKING:

@@ -5,12 +5,14 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_interest.checks import check_count
-from recsys_interest.ranked_lists import checked_groups
+from recsys_interest.ranked_lists import members_by_group
 from recsys_interest.ranking_metrics import per_user_metrics
 from recsys_interest.resampling import Seed, interval, resampled_means
 
@@ -91,12 +93,8 @@ def evaluate_by_group(
     """
     n_boot = check_count(n_boot, "n_boot", 0)
     per_user = per_user_metrics(recommendations, relevant, k)
-    of = checked_groups(groups, per_user.index).to_numpy()
-    rng = random_state
-    parts = {}
-    for group in sorted(set(of)):
-        inside = of == group
-        parts[group] = _group(per_user, inside, n_boot, rng)
+    members = members_by_group(groups, per_user.index)
+    parts = {g: _group(per_user, inside, n_boot, random_state) for g, inside in members.items()}
     table = pd.concat(parts, names=["group", "metric"]).swaplevel()
     return table.loc[list(per_user.columns)]
 
@@ -121,4 +119,6 @@ def _group(
 
 
 def _next(random_state: Seed) -> Seed:
-    return random_state + 1 if isinstance(random_state, int) else random_state
+    if isinstance(random_state, Integral):  # an int of NumPy, too
+        return (int(random_state) + 1) % 2**32
+    return random_state

@@ -9,13 +9,12 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from numbers import Real
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import as_moment, shown
+from recsys_interest.checks import as_moment, check_share, shown
 from recsys_interest.interest_changes import CHANGES, topics_needed
 from recsys_interest.interest_dirt import FAULTS, dirt_counts, plant_faults
 from recsys_interest.interest_events import draw_events
@@ -217,8 +216,8 @@ def make_interest_log(
         names,
         seed=seed,
         days=days,
-        drift_share=_share("drift_share", drift_share),
-        protected_correlation=_share("protected_correlation", protected_correlation),
+        drift_share=check_share(drift_share, "drift_share"),
+        protected_correlation=check_share(protected_correlation, "protected_correlation"),
         changes=planned,
     )
     items, titles, item_topic = _make_items(topics, n_items, language, seed)
@@ -266,17 +265,9 @@ def _whole(name: str, value: int, least: int, most: int = 10**9) -> int:
     return number
 
 
-def _share(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
-    return float(value)
-
-
 def _dirt(dirt: float | Mapping[str, int]) -> float | Mapping[str, int]:
     if not isinstance(dirt, Mapping):
-        share = _share("dirt", dirt)
+        share = check_share(dirt, "dirt")
         if share > MOST_DIRT:
             raise ValueError(f"dirt must be a share of at most {MOST_DIRT}, got {dirt!r}")
         return share

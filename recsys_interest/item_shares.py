@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recsys_interest.checks import SchemaError, canonical_ids, check_same_ids, shown
 from recsys_interest.likes import likes_matrix
 from recsys_interest.schema import validate_events
+from recsys_interest.vectors import numbers_of
 
 __all__ = ["BLEND", "category_shares", "checked_shares", "divergence", "target_rows"]
 
@@ -109,21 +110,21 @@ def checked_shares(
     if ids.duplicated().any():
         raise SchemaError(f"{name}.index has ids twice: {shown(ids[ids.duplicated()])}")
     check_same_ids(items, ids, items_name, f"{name}.index")
-    try:
-        weights = categories.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
-        kinds = shown(sorted(str(t) for t in set(categories.dtypes)))
-        raise ValueError(f"{name} must be numeric, its columns have the types {kinds}") from None
-    bad = ~(np.isfinite(weights) & (weights >= 0)).all(axis=1)
+    columns = categories.columns
+    if columns.empty or columns.has_duplicates:
+        raise SchemaError(f"{name} must have a column for each category, it has {shown(columns)}")
+    weights = numbers_of(categories, name, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = weights.sum(axis=1, keepdims=True)
+    bad = ~np.isfinite(total[:, 0]) | (weights < 0).any(axis=1)
     if bad.any():
         raise ValueError(f"{name} must be finite and not negative, see {shown(ids[bad])}")
     lacking = items[~items.isin(ids)]
     if len(lacking):
         raise ValueError(f"{name} lacks {shown(lacking)} of {items_name}; add their rows")
-    total = weights.sum(axis=1, keepdims=True)
     shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
     index = pd.Index(ids.to_numpy(), dtype=ids.dtype)
-    return pd.DataFrame(shares, index=index, columns=categories.columns)
+    return pd.DataFrame(shares, index=index, columns=columns)
 
 
 def target_rows(targets: pd.DataFrame, users: pd.Index, columns: pd.Index) -> Floats:
@@ -137,7 +138,9 @@ def target_rows(targets: pd.DataFrame, users: pd.Index, columns: pd.Index) -> Fl
     check_same_ids(users.to_series(), shares.index.to_series(), "user_id", "targets.index")
     if set(shares.columns) != set(columns):
         odd = set(shares.columns) ^ set(columns)
-        raise ValueError(f"targets and categories differ in the columns {shown(sorted(odd))}")
+        raise ValueError(
+            f"targets and categories differ in the columns {shown(sorted(odd, key=str))}"
+        )
     return shares[columns].reindex(users).fillna(0.0).to_numpy()
 
 

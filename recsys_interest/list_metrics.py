@@ -5,17 +5,24 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.checks import canonical_ids, check_same_ids, shown
+from recsys_interest.checks import check_same_ids
 from recsys_interest.item_shares import checked_shares, divergence, target_rows
-from recsys_interest.ranked_lists import check_k, checked_groups, checked_lists
+from recsys_interest.ranked_lists import (
+    check_k,
+    checked_lists,
+    members_by_group,
+    vectors_of_listed,
+)
 from recsys_interest.resampling import Seed, interval, times_drawn
 from recsys_interest.schema import validate_events
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.vectors import unit_rows
 
 __all__ = ["per_list_metrics", "popularity_bias"]
 
@@ -177,7 +184,7 @@ def popularity_bias(
         If an argument is of the wrong kind.
     ValueError
         If a table does not fit (`SchemaError`), no user has both a list and a history, or a user
-        has no group.
+        has no group or one called ``all``.
 
     Notes
     -----
@@ -198,19 +205,21 @@ def popularity_bias(
     all            1.0  0.67   0.5
     """
     k = check_k(k)
-    per_list = per_list_metrics(recommendations, k, events=events)
     pairs = validate_events(events).drop_duplicates(["user_id", "item_id"])
-    share = pairs.groupby("item_id").size() / pairs["user_id"].nunique()
-    own = pairs["item_id"].map(share).groupby(pairs["user_id"]).mean()
+    per_list = per_list_metrics(recommendations, k, events=pairs)
+    times = pairs["item_id"].map(pairs["item_id"].value_counts())
+    # Whole numbers are added up: their sum is the same in any order.
+    own = times.groupby(pairs["user_id"]).mean() / pairs["user_id"].nunique()
     users = per_list.index.intersection(own.index).sort_values()
     if users.empty:
         raise ValueError("no user has both a list and an event; are the ids those of the log?")
     both = np.column_stack([per_list.loc[users, f"popularity@{k}"], own.loc[users]])
-    rows = {"all": _lift(both, n_boot, random_state)}
+    rows: dict[Hashable, dict[str, float]] = {"all": _lift(both, n_boot, random_state)}
     if groups is not None:
-        of = checked_groups(groups, users).to_numpy()
-        for group in sorted(set(of)):
-            rows[group] = _lift(both[of == group], n_boot, random_state)
+        members = members_by_group(groups, users)
+        if "all" in members:
+            raise ValueError('groups has a group "all", which is the row of all users; rename it')
+        rows |= {g: _lift(both[inside], n_boot, random_state) for g, inside in members.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
     return table.astype({"n_users": "int64"})
 
@@ -251,19 +260,12 @@ def _known(events: pd.DataFrame, items: pd.Series) -> tuple[Floats, Floats]:
 def _distance(
     picked: sparse.csr_array, size: Floats, items: pd.Series, item_vectors: pd.DataFrame
 ) -> Floats:
-    vectors = check_vectors(item_vectors, "item_vectors")
-    check_same_ids(
-        items,
-        canonical_ids(vectors.index.to_series(), "item_vectors.index"),
-        "recommendations.item_id",
-        "item_vectors.index",
-    )
-    lacking = items[~items.isin(vectors.index)]
-    if len(lacking):
-        raise ValueError(f"item_vectors lacks recommended items: {shown(lacking)}; add their rows")
-    rows = unit_rows(vectors.loc[items].to_numpy(dtype=np.float64))
+    vectors = vectors_of_listed(item_vectors, items)
+    used, at = np.unique(vectors.index.get_indexer(items), return_inverse=True)
+    rows = unit_rows(vectors.to_numpy()[used].astype(np.float64))
+    inside = picked @ _picked(at).T  # which of the items used are in which list
     # The cosines of all pairs, from the square of the sum: no table of pairs is needed.
-    total, own = picked @ rows, picked @ np.square(rows).sum(axis=1)
+    total, own = inside @ rows, inside @ np.square(rows).sum(axis=1)
     pairs = size * (size - 1) / 2
     cosines = (np.square(total).sum(axis=1) - own) / 2
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from recsys_interest.checks import canonical_ids, check_same_ids
+from recsys_interest.checks import check_same_ids, check_share
+from recsys_interest.ranked_lists import catalogue_ids
 from recsys_interest.resampling import Seed
 from recsys_interest.schema import validate_events
 
@@ -23,7 +24,7 @@ def add_noise(
     share: float,
     *,
     kind: str = "replace",
-    catalogue: Iterable[object] | None = None,
+    catalogue: pd.DataFrame | Iterable[object] | None = None,
     random_state: Seed = 0,
 ) -> pd.DataFrame:
     r"""Return a log in which a share of the events is random.
@@ -41,7 +42,7 @@ def add_noise(
         The :math:`s`, from 0 to 1: noise over the events that were there before.
     kind : {"replace", "add"}, default "replace"
         What happens to the drawn events.
-    catalogue : iterable of ids, optional
+    catalogue : DataFrame with `item_id`, or iterable of ids, optional
         The items to draw from; those of the log if not given.
     random_state : int, RandomState or None, default 0
         Seed of the draws, which depend on the rows of the log and not on their order. With one seed
@@ -78,10 +79,7 @@ def add_noise(
     """
     if kind not in ("replace", "add"):
         raise ValueError(f'kind must be "replace" or "add", got {kind!r}')
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
-        raise TypeError(f"share must be a number from 0 to 1, got {share!r}")
-    if not 0 <= float(share) <= 1:
-        raise ValueError(f"share must be between 0 and 1, got {share!r}")
+    share = check_share(share, "share")
     log = validate_events(events)
     keys = ["user_id", "timestamp", "item_id", "event", "value", "text"]
     log = log.sort_values([k for k in keys if k in log], ignore_index=True)
@@ -89,21 +87,17 @@ def add_noise(
     rng = check_random_state(random_state)
     drawn = rng.permutation(len(log))
     wrong = ids.to_numpy()[rng.randint(len(ids), size=len(log))] if len(log) else ids[:0]
-    drawn = np.sort(drawn[: round(float(share) * len(log))])
+    drawn = np.sort(drawn[: round(share * len(log))])
     noise = log.iloc[drawn].assign(item_id=pd.Series(wrong, dtype=ids.dtype).iloc[drawn])
     rest = log.drop(index=drawn) if kind == "replace" else log
     both = pd.concat([rest, noise]) if len(noise) else rest
     return both.sort_values([k for k in keys if k in log], ignore_index=True)
 
 
-def _items(log: pd.DataFrame, catalogue: Iterable[object] | None) -> pd.Series:
+def _items(log: pd.DataFrame, catalogue: pd.DataFrame | Iterable[object] | None) -> pd.Series:
     if catalogue is None:
         given = log["item_id"]
-    elif isinstance(catalogue, (str, bytes)) or not isinstance(catalogue, Iterable):
-        raise TypeError(f"catalogue must be ids, got {type(catalogue).__name__}")
     else:
-        given = canonical_ids(pd.Series(list(catalogue)), "catalogue")
-        if given.empty:
-            raise ValueError("catalogue has no items; give ids to draw from, or leave it out")
+        given = catalogue_ids(catalogue)
         check_same_ids(log["item_id"], given, "events.item_id", "catalogue")
     return given.drop_duplicates().sort_values(ignore_index=True)

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import canonical_ids, check_count, check_frame, shown
+from recsys_interest.checks import (
+    as_numbers,
+    canonical_ids,
+    check_count,
+    check_frame,
+    check_positive,
+    shown,
+)
 from recsys_interest.resampling import Seed, interval, times_drawn
 
 __all__ = ["off_policy_value"]
@@ -102,15 +109,21 @@ def off_policy_value(
     order = np.lexsort((target, propensity, reward, user))
     user = user[order]
     reward, propensity, target = (x[order] for x in (reward, propensity, target))
-    weight = target / propensity
-    if max_weight is not None:
-        weight = np.minimum(weight, _limit(max_weight))
-    terms = np.column_stack(
-        [np.ones(len(reward)), reward, target, target * reward, weight, weight * reward]
-    )
-    squares = np.column_stack([np.ones(len(reward)), target**2, np.ones(len(reward)), weight**2])
+    with np.errstate(over="ignore", invalid="ignore"):
+        weight = target / propensity
+        if max_weight is not None:
+            weight = np.minimum(weight, check_positive(max_weight, "max_weight"))
+        terms = np.column_stack(
+            [np.ones(len(reward)), reward, target, target * reward, weight, weight * reward]
+        )
+        total, squares = terms.sum(axis=0), (terms[:, [2, 4]] ** 2).sum(axis=0)
+    if not np.isfinite([*total, *squares]).all():
+        raise ValueError(
+            f"logged cannot be added up: its rewards reach {np.abs(reward).max():g}, its weights "
+            f"(target / propensity) {weight.max():g}; scale the rewards, or give max_weight"
+        )
     sums = np.column_stack([np.bincount(user, weights=t) for t in terms.T])
-    value = _values(terms.sum(axis=0)[None, :])[0]
+    value = _values(total[None, :])[0]
     drawn = [times @ sums for times in times_drawn(len(sums), n_boot, random_state)]
     low, high = interval(_values(np.array(drawn).reshape(-1, terms.shape[1])))
     return pd.DataFrame(
@@ -118,7 +131,7 @@ def off_policy_value(
             "value": value,
             "ci_low": low,
             "ci_high": high,
-            "n_effective": _effective(terms.sum(axis=0), squares.sum(axis=0)),
+            "n_effective": _effective(total, squares),
         },
         index=pd.Index(["logged", "replay", "ips", "snips"], name="estimator"),
     )
@@ -139,7 +152,7 @@ def _values(sums: Floats) -> Floats:
 def _effective(sums: Floats, squares: Floats) -> Floats:
     rows, _, target, _, weight, _ = sums
     total = np.array([rows, target, weight, weight])
-    square = np.array([rows, squares[1], squares[3], squares[3]])
+    square = np.array([rows, squares[0], squares[1], squares[1]])
     return np.divide(total**2, square, out=np.zeros(4), where=square > 0)
 
 
@@ -157,7 +170,10 @@ def _users(logged: pd.DataFrame) -> NDArray[np.intp]:
 def _columns(table: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
     out = []
     for name, least in (("reward", -np.inf), ("propensity", 0.0), ("target", 0.0)):
-        numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+        given = table[name]
+        if pd.api.types.is_bool_dtype(given.dtype):  # clicked or not
+            given = given.astype("float64")
+        numbers = as_numbers(given).to_numpy()
         most = np.inf if name == "reward" else 1.0
         good = np.isfinite(numbers) & (numbers >= least) & (numbers <= most)
         if name == "propensity":
@@ -169,11 +185,3 @@ def _columns(table: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
             )
         out.append(numbers)
     return out[0], out[1], out[2]
-
-
-def _limit(max_weight: object) -> float:
-    if isinstance(max_weight, bool) or not isinstance(max_weight, (int, float, np.number)):
-        raise TypeError(f"max_weight must be a number above 0, got {max_weight!r}")
-    if not float(max_weight) > 0:
-        raise ValueError(f"max_weight must be above 0, got {max_weight!r}")
-    return float(max_weight)

@@ -142,7 +142,7 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If a value is outside 0 to 1.
+        If a value is outside 0 to 1, or there is more than one dimension.
 
     Notes
     -----
@@ -157,6 +157,8 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     array([0.03, 0.06, 0.06])
     """
     p = np.array(p_values, dtype=np.float64)
+    if p.ndim != 1:
+        raise ValueError(f"p_values must have one dimension, got {p.ndim}; see numpy.ravel")
     there = np.flatnonzero(~np.isnan(p))
     if ((p[there] < 0) | (p[there] > 1)).any():
         raise ValueError(f"p_values must be between 0 and 1, got {shown(p[there].tolist())}")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, check_share
 from recsys_interest.training import finished, keep, settings_digest, train
-from recsys_interest.training_plan import TrainingPlan, TrainingResult, check_share
+from recsys_interest.training_plan import TrainingPlan, TrainingResult
 from recsys_interest.word_pieces import SPECIAL, Ids, distinct_texts, padded, train_tokenizer
 
 if TYPE_CHECKING:

@@ -5,16 +5,32 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from numbers import Real
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import SchemaError, canonical_ids, check_count, check_frame, shown
+from recsys_interest.checks import (
+    SchemaError,
+    as_numbers,
+    canonical_ids,
+    check_count,
+    check_frame,
+    check_same_ids,
+    shown,
+)
+from recsys_interest.vectors import check_item_vectors
 
-__all__ = ["check_k", "checked_groups", "checked_lists", "checked_relevant", "scored_lists"]
+__all__ = [
+    "catalogue_ids",
+    "check_k",
+    "checked_lists",
+    "checked_relevant",
+    "members_by_group",
+    "scored_lists",
+    "vectors_of_listed",
+]
 
 #: Whole numbers up to here are exact as float64.
 _MOST = 2**53
@@ -53,7 +69,7 @@ def scored_lists(recommendations: pd.DataFrame) -> pd.DataFrame:
     lists = checked_lists(recommendations)
     check_frame(recommendations, "recommendations", ("score",))
     out = recommendations.reset_index(drop=True).assign(**{c: lists[c] for c in lists})
-    score = pd.to_numeric(out["score"], errors="coerce").to_numpy(dtype=np.float64)
+    score = as_numbers(out["score"]).to_numpy()
     bad = ~np.isfinite(score)
     if bad.any():
         raise ValueError(
@@ -72,10 +88,35 @@ def checked_relevant(relevant: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(ids).drop_duplicates(ignore_index=True)
 
 
-def checked_groups(groups: pd.Series, users: pd.Index) -> pd.Series:
-    """Return the group of each of the users, or say who has none.
+def catalogue_ids(catalogue: pd.DataFrame | Iterable[object]) -> pd.Series:
+    """Return the ids of a catalogue, each once: a frame with `item_id`, or ids.
 
-    >>> checked_groups(pd.Series(["A"], index=[1]), pd.Index([1, 2]))
+    >>> catalogue_ids(pd.DataFrame({"item_id": ["tent", "rope", "tent"]})).tolist()
+    ['tent', 'rope']
+    """
+    if isinstance(catalogue, (str, bytes)) or not isinstance(catalogue, Iterable):
+        raise TypeError(f"catalogue must be a frame or ids, got {type(catalogue).__name__}")
+    if isinstance(catalogue, pd.DataFrame):
+        catalogue = check_frame(catalogue, "catalogue", ("item_id",))["item_id"]
+    ids = canonical_ids(pd.Series(list(catalogue)), "catalogue").drop_duplicates()
+    if ids.empty:
+        raise ValueError("catalogue has no items")
+    return ids
+
+
+def vectors_of_listed(item_vectors: pd.DataFrame, items: pd.Series) -> pd.DataFrame:
+    """Return the vectors, sorted by id, if each of the recommended items has one."""
+    vectors = check_item_vectors(item_vectors, pd.Index(items))
+    lacking = items[~items.isin(vectors.index)]
+    if len(lacking):
+        raise ValueError(f"item_vectors lacks recommended items: {shown(lacking)}; add their rows")
+    return vectors
+
+
+def members_by_group(groups: pd.Series, users: pd.Index) -> dict[Hashable, NDArray[np.bool_]]:
+    """Return which of the users are in each group, the groups sorted; or say who has none.
+
+    >>> members_by_group(pd.Series(["A"], index=[1]), pd.Index([1, 2]))
     Traceback (most recent call last):
         ...
     ValueError: groups has no group for 1 user(s): 2; give each one, "unknown" if need be
@@ -87,6 +128,7 @@ def checked_groups(groups: pd.Series, users: pd.Index) -> pd.Series:
     ids = canonical_ids(groups.index.to_series(index=range(len(groups))), "groups.index")
     if ids.duplicated().any():
         raise SchemaError(f"groups.index has users twice: {shown(ids[ids.duplicated()])}")
+    check_same_ids(users.to_series(), ids, "user_id", "groups.index")
     of = pd.Series(groups.to_numpy(), index=pd.Index(ids.to_numpy(), dtype=ids.dtype))
     of = of.reindex(users)
     lacking = of.isna().to_numpy()
@@ -95,7 +137,13 @@ def checked_groups(groups: pd.Series, users: pd.Index) -> pd.Series:
             f"groups has no group for {int(lacking.sum())} user(s): {shown(users[lacking])}; "
             f'give each one, "unknown" if need be'
         )
-    return of
+    try:
+        names = sorted(set(of))
+    except TypeError:
+        raise ValueError(
+            f"groups cannot be sorted: {shown(of)}; make them one kind: groups.astype(str)"
+        ) from None
+    return {name: (of == name).to_numpy() for name in names}
 
 
 def check_k(k: object) -> int:
@@ -113,17 +161,11 @@ def _checked_ranks(ranks: pd.Series) -> NDArray[np.int64]:
             f"{name} is missing in {int(ranks.isna().sum())} row(s), the first at index "
             f"{shown(ranks.index[ranks.isna()][:1])}; drop those rows, or number them from 1 on"
         )
-    odd: Iterable[object]
-    if not pd.api.types.is_any_real_numeric_dtype(ranks.dtype):
-        odd = [r for r in ranks if isinstance(r, bool) or not isinstance(r, Real)]
-    else:
-        values = ranks.to_numpy(dtype=float)
-        odd = ranks[(values < 1) | (values > _MOST) | (values != np.round(values))].tolist()
-    if odd:
+    values = as_numbers(ranks).to_numpy()
+    good = (values >= 1) & (values <= _MOST) & (values == np.round(values))
+    if not good.all():
         raise SchemaError(
-            f"{name} must be whole numbers from 1 on, it holds {shown(odd)}; number each list "
-            f"from the best: .groupby('user_id').cumcount() + 1"
+            f"{name} must be whole numbers from 1 on, it holds {shown(ranks[~good].tolist())}; "
+            f"number each list from the best: .groupby('user_id').cumcount() + 1"
         )
-    if ranks.dtype == object or isinstance(ranks.dtype, pd.CategoricalDtype):
-        return _checked_ranks(ranks.astype(float))
-    return ranks.to_numpy(dtype=np.int64)
+    return values.astype(np.int64)

@@ -6,15 +6,21 @@ Chapter: 12 (measuring recommendations).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import canonical_ids, check_count, check_frame, check_same_ids, shown
+from recsys_interest.checks import check_count, check_same_ids, shown
 from recsys_interest.list_metrics import per_list_metrics
 from recsys_interest.log_statistics import gini
-from recsys_interest.ranked_lists import check_k, checked_lists, checked_relevant
+from recsys_interest.ranked_lists import (
+    catalogue_ids,
+    check_k,
+    checked_lists,
+    checked_relevant,
+)
 from recsys_interest.resampling import Seed, mean_intervals
 
 __all__ = ["evaluate_recommendations", "per_user_metrics"]
@@ -236,19 +242,12 @@ def _exposure(
 def _catalogue_size(
     catalogue: pd.DataFrame | Iterable[object] | int, shown_items: pd.Series
 ) -> int:
-    if isinstance(catalogue, (int, np.integer)):
+    if isinstance(catalogue, Real):
         size, n_shown = check_count(catalogue, "catalogue"), shown_items.nunique()
         if size < n_shown:
             raise ValueError(f"catalogue is {size}, but {n_shown} different items are recommended")
         return size
-    if isinstance(catalogue, (str, bytes)) or not isinstance(catalogue, Iterable):
-        kind = type(catalogue).__name__
-        raise TypeError(f"catalogue must be a frame, ids or a whole number, got {kind}")
-    if isinstance(catalogue, pd.DataFrame):
-        catalogue = check_frame(catalogue, "catalogue", ("item_id",))["item_id"]
-    ids = canonical_ids(pd.Series(list(catalogue)), "catalogue").drop_duplicates()
-    if ids.empty:
-        raise ValueError("catalogue has no items")
+    ids = catalogue_ids(catalogue)
     check_same_ids(shown_items, ids, "recommendations.item_id", "catalogue")
     strange = shown_items[~shown_items.isin(ids)]
     if len(strange):

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys_interest.checks import check_kind, check_positive, shown
+from recsys_interest.checks import check_kind, check_positive, check_share, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
 from recsys_interest.products import exact_pairs
@@ -26,7 +26,6 @@ from recsys_interest.recommender import (
     dense_rows,
 )
 from recsys_interest.sessions import blend_profiles
-from recsys_interest.training_plan import check_share
 from recsys_interest.vectors import check_item_vectors, unit_rows
 
 __all__ = [

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import check_same_ids, shown
+from recsys_interest.checks import check_share
 from recsys_interest.item_shares import BLEND, checked_shares, target_rows
 from recsys_interest.likes import whole_numbers
-from recsys_interest.ranked_lists import check_k, scored_lists
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.ranked_lists import check_k, scored_lists, vectors_of_listed
+from recsys_interest.vectors import unit_rows
 
 __all__ = ["calibrate", "diversify", "fill_quotas"]
 
@@ -91,14 +91,9 @@ def diversify(
     0    tent     1    1.0
     1    oven     2    0.5
     """
-    weight, k = _share(trade_off, "trade_off"), check_k(k)
+    weight, k = check_share(trade_off, "trade_off"), check_k(k)
     lists = scored_lists(recommendations)
-    vectors = check_vectors(item_vectors, "item_vectors")
-    ids = vectors.index.to_series()
-    check_same_ids(lists["item_id"], ids, "recommendations.item_id", "item_vectors.index")
-    lacking = lists.loc[~lists["item_id"].isin(vectors.index), "item_id"]
-    if len(lacking):
-        raise ValueError(f"item_vectors lacks recommended items: {shown(lacking)}; add their rows")
+    vectors = vectors_of_listed(item_vectors, lists["item_id"])
     # Whole numbers, so that a cosine is exact whoever else is in the same product.
     whole, power = whole_numbers(unit_rows(vectors.to_numpy(dtype=np.float64)))
     at = vectors.index.get_indexer(lists["item_id"])
@@ -108,7 +103,7 @@ def diversify(
         cosines = np.ldexp(np.matmul(rows, rows.transpose(0, 2, 1)), -2 * power)
         nearest = np.zeros(part.place.shape)
 
-        def value(step: int) -> Floats:
+        def value() -> Floats:
             return weight * part.relevance - (1 - weight) * nearest
 
         def take(step: int, who: Places, chosen: Places) -> None:
@@ -190,18 +185,18 @@ def calibrate(
     >>> calibrate(lists, about, half, k=2)["item_id"].tolist()
     ['tent', 'oven']
     """
-    weight, k = _share(trade_off, "trade_off"), check_k(k)
+    weight, k = check_share(trade_off, "trade_off"), check_k(k)
     lists = scored_lists(recommendations)
-    shares, wanted = _shares_and_targets(lists, categories, targets)
+    user, shares, wanted = _shares_and_targets(lists, categories, targets)
 
     def choose(part: _Lists) -> Places:
         about = shares[part.place]
-        target = wanted[part.place[:, 0]]
+        target = wanted[user[part.place[:, 0]]]
         length = np.minimum(k, part.filled.sum(axis=1))[:, None]
         have = BLEND * target
         some = target > 0
 
-        def value(step: int) -> Floats:
+        def value() -> Floats:
             more = have[:, None, :] + (1 - BLEND) * about / length[:, :, None]
             ratio = np.divide(
                 more,
@@ -251,7 +246,8 @@ def fill_quotas(
     -------
     DataFrame
         The columns of `recommendations`, sorted by `user_id` and the new `rank`; the items stand in
-        the old order. No other list that fills the quotas as far has a larger sum of scores.
+        the old order. If the scores fall with the rank, no other list that fills the quotas as far
+        has a larger sum of them.
 
     Raises
     ------
@@ -279,13 +275,12 @@ def fill_quotas(
     """
     k = check_k(k)
     lists = scored_lists(recommendations)
-    shares, wanted = _shares_and_targets(lists, categories, targets)
+    user, shares, wanted = _shares_and_targets(lists, categories, targets)
     kind = np.where(shares.any(axis=1), shares.argmax(axis=1), -1)
-    user = lists.groupby("user_id").ngroup().to_numpy()
-    size = np.bincount(user) if len(user) else np.zeros(0, dtype=np.intp)
-    places = _places(wanted, np.minimum(k, size[user]))
+    size = np.bincount(user)
+    places = _places(wanted, np.minimum(k, size))
     nth = lists.groupby([user, kind]).cumcount().to_numpy()
-    reserved = (kind >= 0) & (nth < places[np.arange(len(kind)), kind])
+    reserved = (kind >= 0) & (nth < places[user, kind])
     # First the reserved, by rank; then the others, by rank; then cut, and back to the old order.
     order = np.lexsort((np.arange(len(user)), ~reserved, user))
     start = np.repeat(np.cumsum(size) - size, size)
@@ -299,7 +294,7 @@ class _Lists:
     def __init__(self, place: Places, filled: Flags, score: Floats) -> None:
         self.place = place  # row of the table, shape (n_users, longest)
         self.filled = filled
-        given = np.where(filled, score[place], np.nan)
+        given = np.where(filled, score[place] / 2, np.nan)  # half: a difference may overflow
         low = np.nanmin(given, axis=1, keepdims=True)
         spread = np.nanmax(given, axis=1, keepdims=True) - low
         scaled = np.divide(given - low, spread, out=np.ones_like(given), where=spread > 0)
@@ -332,7 +327,7 @@ def _parts(lists: pd.DataFrame, cells: Callable[[int], int]) -> Iterator[_Lists]
 def _greedy(
     part: _Lists,
     k: int,
-    value: Callable[[int], Floats],
+    value: Callable[[], Floats],
     take: Callable[[int, Places, Places], None],
 ) -> Places:
     """Return the chosen rows, one after the other: shape (n_users, k), −1 where there is none."""
@@ -340,7 +335,7 @@ def _greedy(
     chosen = np.full((len(free), min(k, free.shape[1])), -1, dtype=np.intp)
     for step in range(chosen.shape[1]):
         who = np.flatnonzero(free.any(axis=1))
-        best = np.where(free, value(step), -np.inf)[who].argmax(axis=1)  # of equal ones the first
+        best = np.where(free, value(), -np.inf)[who].argmax(axis=1)  # of equal ones the first
         free[who, best] = False
         chosen[who, step] = part.place[who, best]
         take(step, who, best)
@@ -375,15 +370,9 @@ def _places(wanted: Floats, k: NDArray[Any]) -> NDArray[np.int64]:
 
 def _shares_and_targets(
     lists: pd.DataFrame, categories: pd.DataFrame, targets: pd.DataFrame
-) -> tuple[Floats, Floats]:
+) -> tuple[Places, Floats, Floats]:
+    """Return the number of each row's user, the shares of its item, and each user's target."""
     shares = checked_shares(categories, "categories", lists["item_id"], "recommendations.item_id")
-    users = pd.Index(lists["user_id"])
-    return shares.loc[lists["item_id"]].to_numpy(), target_rows(targets, users, shares.columns)
-
-
-def _share(value: object, name: str) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {value!r}")
-    return float(value)
+    user, users = pd.factorize(lists["user_id"])
+    wanted = target_rows(targets, pd.Index(users), shares.columns)
+    return user, shares.loc[lists["item_id"]].to_numpy(), wanted

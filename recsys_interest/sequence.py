@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, check_share
 from recsys_interest.recommend import made_fallback
 from recsys_interest.recommender import (
     Floats,
@@ -22,7 +22,7 @@ from recsys_interest.recommender import (
 )
 from recsys_interest.schema import event_strength
 from recsys_interest.training import train
-from recsys_interest.training_plan import TrainingPlan, check_share, losses_frame
+from recsys_interest.training_plan import TrainingPlan, losses_frame
 from recsys_interest.vectors import check_item_vectors, unit_rows
 from recsys_interest.word_pieces import padded
 

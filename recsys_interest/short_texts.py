@@ -6,7 +6,6 @@ Chapter: 10 (choosing and naming clusters).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from recsys_interest.checks import check_count, shown
+from recsys_interest.checks import check_count, check_positive, check_share, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.iterative_classification import IterativeClassification
 from recsys_interest.neighbour_smoothing import NeighbourSmoothing
@@ -100,11 +99,8 @@ def join_words(
     words = _texts_of(texts, given.index)
     for name, number in (("n_components", n_components), ("min_texts", min_texts)):
         check_count(number, name)
-    for name, value, most in (("weight", weight, np.inf), ("max_share", max_share, 1.0)):
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not 0 <= value <= most or value == np.inf:
-            raise ValueError(f"{name} must be from 0 to {most}, got {value!r}")
+    check_positive(weight, "weight", zero=True)
+    check_share(max_share, "max_share")
     find = WordAnalyzer() if analyzer is None else analyzer
     latent = _latent(words, n_components, min_texts, max_share, find, random_state)
     part = (weight * unit_rows(latent)).astype(np.float32)

@@ -41,11 +41,12 @@ class TextInformedRecommender(BehaviourRecommender):
     At :math:`\tau = 0` and :math:`p = 0` this is EASE; :math:`p` is the share of the likes that is
     left out at random, over and over, while the weights are learned. What is not given is chosen on
     likes that are held out inside `fit`: :math:`\lambda`, then :math:`\tau`, zero unless NDCG@10
-    gains more than its standard error, then :math:`\lambda` once more; at last, by hiding all likes
+    gains more than its standard error, then :math:`\lambda` once more; then, by hiding all likes
     of some items, the rule that gives an item nobody likes its column of :math:`W` (`ColdRule`):
     the closed form itself, a ridge regression of columns on texts, straight or bent, the mean
-    column of the nearest texts, or their cosines. In a catalogue of more than 4,096 items the
-    choice is made on so many of them, drawn at random.
+    column of the nearest texts, or their cosines; at last how much such columns count in a list
+    with the others. In a catalogue of more than 4,096 items the choice is made on so many of them,
+    drawn at random.
 
     Parameters
     ----------
@@ -80,8 +81,9 @@ class TextInformedRecommender(BehaviourRecommender):
     cold_rule_ : ColdRule
         As given or chosen.
     validation_ : DataFrame
-        What was tried: `stage` (``warm`` or ``cold``), `l2`, `text_weight`, `rule`, `setting`,
-        `own`, `ndcg` and `n_users`. Empty where everything was given.
+        What was tried: `stage` (``warm``; ``cold``, new items among themselves; ``mixed``, with the
+        others), `l2`, `text_weight`, `rule`, `setting`, `own`, `scale`, `ndcg` and `n_users`.
+        Empty where everything was given.
     form_ : {"dense", "low-rank"}
         How the model was solved.
     model_ : DenseForm or LowRankForm
@@ -250,7 +252,8 @@ class TextInformedRecommender(BehaviourRecommender):
 
     def _best_rule(self, search: Search) -> ColdRule:
         rules = [r for r in COLD_RULES if self.form_ == "dense" or not r.needs_likes]
-        return search.cold_rule(self.l2_, self.text_weight_, rules)
+        settings = self.l2_, self.text_weight_
+        return search.scaled(*settings, search.cold_rule(*settings, rules))
 
     def _solver(
         self, text: Doubles, dtype: str = "float32", *, once: bool = False

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, check_share
 
-__all__ = ["TrainingPlan", "TrainingResult", "check_share", "losses_frame"]
+__all__ = ["TrainingPlan", "TrainingResult", "losses_frame"]
 
 
 @dataclass(frozen=True)
@@ -130,21 +130,6 @@ class TrainingResult:
             f"TrainingResult({self.n_parameters:,} parameters; held-out loss {first:.3f} → "
             f"{best:.3f} at step {self.best_step}; {end})"
         )
-
-
-def check_share(value: object, name: str, highest: float = 1.0) -> float:
-    """Return a number from 0 to `highest`, or say that `name` is not one.
-
-    >>> check_share(2, "mask_share")
-    Traceback (most recent call last):
-        ...
-    ValueError: mask_share must be from 0 to 1.0, got 2
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value <= highest:
-        raise ValueError(f"{name} must be from 0 to {highest}, got {value}")
-    return float(value)
 
 
 def losses_frame(rows: list[dict[str, float | None]]) -> pd.DataFrame:

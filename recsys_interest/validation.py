@@ -5,8 +5,8 @@ Chapter: 12 (measuring recommendations).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.cold_rules import ColdRule, TextPairs, shares_of
+from recsys_interest.cold_rules import ColdRule, TextPairs, shares_of, with_cold
 from recsys_interest.likes import Doubles
 from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
 from recsys_interest.recommender import Floats, best_cells
@@ -35,6 +35,7 @@ COLD_RULES = (
     *(ColdRule("smoothing", n) for n in (5, 20, 50)),
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
+_SCALES = tuple(0.25**n for n in range(6))
 
 Form = DenseForm | LowRankForm
 
@@ -153,9 +154,29 @@ class Search:
                 best, best_value = rule, values.mean()
         return best
 
+    def scaled(self, l2: float, text_weight: float, rule: ColdRule) -> ColdRule:
+        """Return the rule with the scale that is best where new and known items share a list.
+
+        New are the items all of whose likes are held out, as it happens. An item that nobody has
+        liked so far is rarely liked next, and only such a test knows how rarely.
+        """
+        warm = self._seen.sum(axis=0) > 0
+        if not self._hidden.nnz or not (~warm & self.text.any(axis=1)).any() or not warm.any():
+            return rule
+        form = self.solve(self._seen, l2, text_weight)
+        form = with_cold(form, rule, self.text.astype(form.columns().dtype), ~warm, warm)
+        values = _ndcg_by_scale(form, ~warm, self._seen, self._hidden)
+        if not values.size:
+            return rule
+        rules = [replace(rule, scale=scale) for scale in _SCALES]
+        for made, of_users in zip(rules, values, strict=True):
+            self._note("mixed", l2, text_weight, of_users, made)
+        return rules[int(values.mean(axis=1).argmax())]
+
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
-        columns = ["stage", "l2", "text_weight", "rule", "setting", "own", "ndcg", "n_users"]
+        of_rule = ["rule", "setting", "own", "scale"]
+        columns = ["stage", "l2", "text_weight", *of_rule, "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
     def _better(self, new: tuple[float, float], old: tuple[float, float]) -> bool:
@@ -177,7 +198,8 @@ class Search:
     ) -> None:
         row = {"stage": stage, "l2": l2, "text_weight": weight, "ndcg": values.mean()}
         if rule is not None:
-            row |= {"rule": rule.kind, "setting": rule.setting, "own": rule.own}
+            row |= asdict(rule)
+            row["rule"] = row.pop("kind")
         self.tried.append(row | {"n_users": len(values)})
 
 
@@ -216,15 +238,36 @@ def ndcg_by_user(form: Form, seen: sparse.csr_array, hidden: sparse.csr_array) -
     ndarray of float64
         One number for each of those users, at most 2,000 of them, evenly chosen.
     """
+    parts = [_ndcg(scores, wanted) for scores, wanted in _scored(form, seen, hidden)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _ndcg_by_scale(
+    form: Form, new: NDArray[np.bool_], seen: sparse.csr_array, hidden: sparse.csr_array
+) -> Doubles:
+    """Return the same with the scores of the new items at each scale, one row for each."""
+    parts = []
+    for scores, wanted in _scored(form, seen, hidden):
+        of_new = scores[:, new]
+        rows = []
+        for scale in _SCALES:
+            scores[:, new] = of_new * of_new.dtype.type(scale)
+            rows.append(_ndcg(scores, wanted))
+        parts.append(rows)
+    return np.hstack(parts) if parts else np.empty((len(_SCALES), 0))
+
+
+def _scored(
+    form: Form, seen: sparse.csr_array, hidden: sparse.csr_array
+) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """Yield the scores of some users at a time, −inf for what they know, and what is hidden."""
     users = _some_users(seen, hidden)
-    out = np.empty(len(users))
     for start in range(0, len(users), _ROWS_AT_ONCE):
         chunk = users[start : start + _ROWS_AT_ONCE]
         known = seen[chunk]
         scores = form.scores(known)
         scores[np.repeat(np.arange(len(chunk)), np.diff(known.indptr)), known.indices] = -np.inf
-        out[start : start + _ROWS_AT_ONCE] = _ndcg(scores, hidden[chunk].toarray() > 0)
-    return out
+        yield scores, hidden[chunk].toarray() > 0
 
 
 def _some_users(seen: sparse.csr_array, hidden: sparse.csr_array) -> NDArray[np.intp]:

@@ -13,7 +13,14 @@ import pandas as pd
 
 from recsys_interest.checks import SchemaError, canonical_ids, check_same_ids, shown
 
-__all__ = ["check_encoder", "check_item_vectors", "check_vectors", "encoded", "unit_rows"]
+__all__ = [
+    "check_encoder",
+    "check_item_vectors",
+    "check_vectors",
+    "encoded",
+    "numbers_of",
+    "unit_rows",
+]
 
 _ROWS_AT_ONCE = 512  # they stay in the cache while they are worked on
 
@@ -57,7 +64,7 @@ def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
     if ids.duplicated().any():
         twice = ids[ids.duplicated()].tolist()
         raise SchemaError(f"{name}.index has duplicates: {shown(twice)}; keep one row each")
-    values = _numbers(vectors, name)
+    values = numbers_of(vectors, name, np.float32)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
@@ -113,14 +120,19 @@ def check_item_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) ->
     return vectors
 
 
-def _numbers(vectors: pd.DataFrame, name: str) -> npt.NDArray[np.float32]:
-    kinds = set(vectors.dtypes)
+def numbers_of(table: pd.DataFrame, name: str, kind: type[Any]) -> npt.NDArray[Any]:
+    """Return the table as an array of a kind of floats, or say which columns are not numeric.
+
+    >>> numbers_of(pd.DataFrame({"x": [True, False]}), "table", np.float64).tolist()
+    [[1.0], [0.0]]
+    """
+    kinds = set(table.dtypes)
     try:
         # Moments and complex numbers would be cast without an error; objects are tried one by one.
         if not all(pd.api.types.is_any_real_numeric_dtype(k) or k in (object, bool) for k in kinds):
             raise TypeError
-        with np.errstate(over="ignore"):  # what float32 cannot hold is reported by the caller
-            return vectors.to_numpy(dtype=np.float32)
+        with np.errstate(over="ignore"):  # what the kind cannot hold is reported by the caller
+            return table.to_numpy(dtype=kind)
     except (TypeError, ValueError):
         found = shown(sorted(str(k) for k in kinds))
         raise ValueError(f"{name} must be numeric, its columns have the types {found}") from None

@@ -94,6 +94,19 @@ def test_row_order_does_not_matter():
         pd.testing.assert_frame_equal(bias, popularity_bias(LISTS, LOG), check_exact=True)
 
 
+def test_popularity_bias_is_the_same_to_the_last_bit_in_any_row_order():
+    rng = np.random.default_rng(1)
+    log = pd.DataFrame({"user_id": rng.integers(0, 37, 900), "item_id": rng.zipf(1.3, 900) % 50})
+    log = log.assign(timestamp=WHEN)
+    top = log["item_id"].drop_duplicates().iloc[:10].to_numpy()
+    lists = pd.DataFrame({"user_id": np.repeat(np.arange(37), 10), "item_id": np.tile(top, 37)})
+    lists["rank"] = lists.groupby("user_id").cumcount() + 1
+    expected = popularity_bias(lists, log, n_boot=20)
+    for seed in range(5):
+        again = popularity_bias(lists, log.sample(frac=1, random_state=seed), n_boot=20)
+        pd.testing.assert_frame_equal(again, expected, check_exact=True)
+
+
 def test_no_lists():
     empty = LISTS.iloc[:0]
     found = per_list_metrics(empty, events=LOG, item_vectors=VECTORS)
@@ -118,6 +131,11 @@ def test_no_lists():
         (lambda: per_list_metrics(LISTS, item_vectors=VECTORS.iloc[:2]), ValueError, "lacks .* 'c"),
         (lambda: per_list_metrics(LISTS, 0, events=LOG), ValueError, "k must be at least 1"),
         (lambda: popularity_bias(lists_of(x="a"), LOG), ValueError, "no user has both"),
+        (
+            lambda: popularity_bias(LISTS, LOG, groups=pd.Series({"p": "all", "q": "x"})),
+            ValueError,
+            'groups has a group "all"',
+        ),
         (lambda: popularity_bias(LISTS, LOG, groups={"p": 1}), TypeError, "groups must be a Ser"),
         (
             lambda: popularity_bias(LISTS, LOG, groups=pd.Series({"p": 1})),

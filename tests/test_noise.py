@@ -75,14 +75,22 @@ def test_row_order_does_not_matter_and_the_seed_does():
     assert add_noise(log.iloc[:0], 0.5, catalogue=[1]).empty
 
 
+def test_a_catalogue_may_be_the_frame_of_the_items():
+    log, ids = made_log().astype({"item_id": str}), ["x", "y", "z"]
+    items = pd.DataFrame({"item_id": ids, "title": "a title"})
+    noisy = add_noise(log, 1.0, catalogue=items)
+    assert set(noisy["item_id"]) == set(ids)
+    pd.testing.assert_frame_equal(noisy, add_noise(log, 1.0, catalogue=ids))
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"share": 1.2}, ValueError, "share must be between 0 and 1, got 1.2"),
+        ({"share": 1.2}, ValueError, "share must be from 0 to 1.0, got 1.2"),
         ({"share": "half"}, TypeError, "share must be a number"),
         ({"share": 0.1, "kind": "flip"}, ValueError, "kind must be .* got 'flip'"),
         ({"share": 0.1, "catalogue": []}, ValueError, "catalogue has no items"),
-        ({"share": 0.1, "catalogue": "abc"}, TypeError, "catalogue must be ids"),
+        ({"share": 0.1, "catalogue": "abc"}, TypeError, "catalogue must be a frame or ids"),
         ({"share": 0.1, "catalogue": ["a"]}, SchemaError, "no id can match"),
     ],
 )

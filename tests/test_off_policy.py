@@ -111,6 +111,22 @@ def test_users_are_resampled_and_the_order_of_rows_does_not_matter():
     assert np.allclose(alone["ci_low"], alone["ci_high"])
 
 
+def test_a_weight_that_cannot_be_held_is_named_unless_it_is_cut():
+    log, _, _ = simulated(10, seed=9)
+    tiny = log.assign(propensity=5e-324)
+    with pytest.raises(ValueError, match=r"weights .* inf; .* give max_weight"):
+        off_policy_value(tiny)
+    assert off_policy_value(tiny, max_weight=10.0, n_boot=0)["value"].notna().all()
+    with pytest.raises(ValueError, match=r"rewards reach 1.7e\+308"):
+        off_policy_value(log.assign(reward=1.7e308))
+
+
+def test_clicks_may_be_true_and_false():
+    log, _, _ = simulated(100, seed=10)
+    clicked = log.assign(reward=log["reward"] > 0)
+    pd.testing.assert_frame_equal(off_policy_value(clicked), off_policy_value(log))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -119,6 +135,7 @@ def test_users_are_resampled_and_the_order_of_rows_does_not_matter():
         ({"target": -0.1}, ValueError, "logged.target must be from 0 to 1, it holds -0.1"),
         ({"reward": np.inf}, ValueError, "logged.reward must be finite, it holds inf"),
         ({"reward": "much"}, ValueError, "it holds 'much'"),
+        ({"reward": pd.Timestamp("2026-01-05")}, ValueError, "logged.reward must be finite"),
         ({"user_id": None}, SchemaError, "logged.user_id is missing"),
     ],
 )
@@ -134,7 +151,7 @@ def test_bad_tables_and_weights_are_named():
         off_policy_value(log.drop(columns="reward"))
     with pytest.raises(ValueError, match="logged has no rows"):
         off_policy_value(log.iloc[:0])
-    with pytest.raises(ValueError, match="max_weight must be above 0"):
+    with pytest.raises(ValueError, match="max_weight must be a finite number above 0"):
         off_policy_value(log, max_weight=0)
     with pytest.raises(TypeError, match="max_weight must be a number"):
         off_policy_value(log, max_weight="2")

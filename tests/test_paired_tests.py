@@ -152,6 +152,16 @@ def test_the_means_of_the_groups_are_those_of_the_whole():
     )
 
 
+@pytest.mark.parametrize("kind", [int, np.int64])
+def test_a_group_and_the_others_are_drawn_apart(kind):
+    # Both halves have the same values: with the same draws the gap would not vary.
+    lists, groups = lists_with_hits([2, 9, 2, 9]), pd.Series(list("AABB"))
+    for seed in (3, 2**32 - 1):
+        found = evaluate_by_group(lists, relevant_for(4), groups, random_state=kind(seed))
+        row = found.loc[("precision@10", "A")]
+        assert row["gap_low"] < row["gap"] == 0 < row["gap_high"]
+
+
 @pytest.mark.rows("H07")
 def test_a_planted_gap_is_found_and_no_gap_is_not():
     n = 400
@@ -185,6 +195,18 @@ GOOD = {"a": lists_with_hits([1])}
             "n_permutations must be at least 1",
         ),
         (lambda: holm([1.5]), ValueError, "between 0 and 1, got 1.5"),
+        (lambda: holm(0.5), ValueError, "must have one dimension, got 0"),
+        (lambda: holm([[0.5]]), ValueError, "must have one dimension, got 2"),
+        (
+            lambda: evaluate_by_group(GOOD["a"], relevant_for(2), pd.Series(["A", 1])),
+            ValueError,
+            "groups cannot be sorted: 'A', 1; make them one kind",
+        ),
+        (
+            lambda: evaluate_by_group(GOOD["a"], relevant_for(1), pd.Series({"0": "A"})),
+            SchemaError,
+            "no id can match",
+        ),
         (
             lambda: evaluate_by_group(GOOD["a"], relevant_for(2), pd.Series({0: "A"})),
             ValueError,

@@ -109,9 +109,9 @@ def test_robots_come_in_two_kinds() -> None:
     ("dirt", "error", "message"),
     [
         (0.6, ValueError, "dirt must be a share of at most 0.5, got 0.6"),
-        (-0.1, ValueError, "dirt must be from 0 to 1, got -0.1"),
-        ("much", TypeError, "dirt must be a number from 0 to 1, got 'much'"),
-        (True, TypeError, "dirt must be a number from 0 to 1, got True"),
+        (-0.1, ValueError, "dirt must be from 0 to 1.0, got -0.1"),
+        ("much", TypeError, "dirt must be a number from 0 to 1.0, got 'much'"),
+        (True, TypeError, "dirt must be a number from 0 to 1.0, got True"),
         ({"typo": 1}, ValueError, "dirt has unknown faults: 'typo'; there are 'missing_user'"),
         ({"robot": 0.5}, TypeError, r"dirt\['robot'\] must be a whole number, got 0.5"),
         ({"robot": -1}, ValueError, r"dirt\['robot'\] must be from 0"),

@@ -322,7 +322,7 @@ def test_a_session_that_undoes_the_log_leaves_no_profile():
     [
         (1.5, ValueError, "session_weight must be from 0 to 1.0, got 1.5"),
         (-0.1, ValueError, "session_weight must be from 0 to 1.0, got -0.1"),
-        ("0.5", TypeError, "session_weight must be a number, got '0.5'"),
+        ("0.5", TypeError, "session_weight must be a number from 0 to 1.0, got '0.5'"),
     ],
 )
 def test_a_bad_session_weight_is_named(weight, error, message):

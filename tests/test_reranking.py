@@ -258,7 +258,7 @@ def test_category_shares_by_hand():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: diversify(LISTS, VECTORS, trade_off=1.1), ValueError, "between 0 and 1, got 1.1"),
+        (lambda: diversify(LISTS, VECTORS, trade_off=1.1), ValueError, "from 0 to 1.0, got 1.1"),
         (lambda: diversify(LISTS, VECTORS, trade_off=True), TypeError, "trade_off must be a numb"),
         (lambda: diversify(LISTS, VECTORS, trade_off=np.nan), ValueError, "got nan"),
         (lambda: diversify(LISTS, VECTORS, k=0), ValueError, "k must be at least 1"),
@@ -273,6 +273,28 @@ def test_category_shares_by_hand():
         (lambda: calibrate(LISTS, ABOUT.astype(str) + "z", HALF), ValueError, "must be numeric"),
         (lambda: calibrate(LISTS, ABOUT, HALF[["x"]]), ValueError, "differ in the columns 'y'"),
         (lambda: calibrate(LISTS, ABOUT, HALF.set_axis([7])), SchemaError, "no id can match"),
+        (
+            lambda: fill_quotas(LISTS, ABOUT[[]], HALF[[]]),
+            SchemaError,
+            "a column for each category",
+        ),
+        (
+            lambda: calibrate(LISTS, ABOUT.set_axis(["x", "x"], axis=1), HALF),
+            SchemaError,
+            "categories must have a column for each category, it has 'x'",
+        ),
+        (
+            lambda: calibrate(LISTS, ABOUT.set_axis([1, 2], axis=1), HALF),
+            ValueError,
+            "differ in the columns 1, 2, 'x', 'y'",
+        ),
+        (
+            lambda: calibrate(LISTS, ABOUT.assign(x=pd.Timestamp("2026-01-05")), HALF),
+            ValueError,
+            "categories must be numeric",
+        ),
+        (lambda: calibrate(LISTS, ABOUT * 0 + 1.7e308, HALF), ValueError, "must be finite"),
+        (lambda: diversify(LISTS.assign(score=1j), VECTORS), ValueError, "not a finite number"),
         (lambda: calibrate(LISTS, ABOUT.to_numpy(), HALF), TypeError, "categories must be a Data"),
         (lambda: fill_quotas(LISTS, pd.concat([ABOUT, ABOUT]), HALF), SchemaError, "ids twice"),
     ],
@@ -280,6 +302,16 @@ def test_category_shares_by_hand():
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_scores_whose_difference_overflows_are_still_scores():
+    far = LISTS.assign(score=[1.7e308, 0.9e308, 0.6e308, 0.0, -1.7e308])
+    near = LISTS.assign(score=far["score"] / 2**1000)
+    for made, expected in (
+        (diversify(far, VECTORS, k=4), diversify(near, VECTORS, k=4)),
+        (calibrate(far, ABOUT, HALF, k=4), calibrate(near, ABOUT, HALF, k=4)),
+    ):
+        assert made["item_id"].tolist() == expected["item_id"].tolist()
 
 
 def test_no_lists_give_no_lists():

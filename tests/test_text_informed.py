@@ -1,6 +1,7 @@
 """The text-informed linear model against slow oracles, and what it does where text is no help."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -278,7 +279,46 @@ def test_where_text_helps_it_has_a_weight(fitted):
     assert (best["l2"], best["text_weight"]) == (fitted.l2_, fitted.text_weight_)
     cold = fitted.validation_[fitted.validation_["stage"] == "cold"]
     best = cold.loc[cold["ndcg"].idxmax()]
-    assert fitted.cold_rule_ == ColdRule(best["rule"], best["setting"], best["own"])
+    rule = ColdRule(best["rule"], best["setting"], best["own"], fitted.cold_rule_.scale)
+    assert fitted.cold_rule_ == rule
+
+
+@pytest.fixture(scope="module")
+def thin(world):
+    """A quarter of the likes. New items share the lists, and nobody likes one of them next."""
+    log, items, vectors, _, _ = world
+    kept = np.random.default_rng(3).random(len(log)) < 0.25
+    return log[kept], log[~kept], items, vectors
+
+
+def test_in_a_thin_log_new_items_do_not_crowd_out_the_others(thin):
+    log, later, items, vectors = thin
+    model = TextInformedRecommender(2.0, 0.0).fit(log, items, vectors)
+    warm = log["item_id"].unique()
+    mixed = model.validation_[model.validation_["stage"] == "mixed"]
+    assert model.cold_rule_.scale == mixed.loc[mixed["ndcg"].idxmax(), "scale"] < 1
+    wanted = later[later["user_id"].isin(log["user_id"])]
+
+    def ndcg(model, **how):
+        return per_user_metrics(model.recommend(**how), wanted)["ndcg@10"].mean()
+
+    whole = replace(model.cold_rule_, scale=1.0)
+    unscaled = TextInformedRecommender(2.0, 0.0, cold_rule=whole).fit(log, items, vectors)
+    assert ndcg(model) > 0.95 * ndcg(model, candidates=warm)
+    assert ndcg(unscaled) < 0.8 * ndcg(model)
+
+
+def test_the_scale_leaves_the_order_of_new_items(world):
+    log, items, vectors, _, cold = world
+    lists = [
+        TextInformedRecommender(4.0, 0.5, cold_rule=rule)
+        .fit(log, items, vectors)
+        .recommend(candidates=cold)
+        for rule in (ColdRule("ridge", 2.0), ColdRule("ridge", 2.0, scale=0.25))
+    ]
+    columns = ["user_id", "item_id", "rank"]
+    pd.testing.assert_frame_equal(lists[0][columns], lists[1][columns])
+    np.testing.assert_allclose(0.25 * lists[0]["score"], lists[1]["score"], atol=1e-8)
 
 
 def test_the_held_out_likes_are_part_of_the_likes():
@@ -309,6 +349,7 @@ def test_a_search_without_anything_held_out_keeps_the_start():
     assert search.start() == 8.0
     assert search.penalty(200.0, 0.0) == 200.0
     assert search.text_weight(200.0) == 0.0
+    assert search.scaled(200.0, 0.0, ColdRule("gram")) == ColdRule("gram")
 
 
 def test_a_sentence_finds_its_topic(world, fitted):

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recsys_interest.adaptive_kmeans import AdaptiveKMeans
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, given_ids
 from recsys_interest.cluster_history import (
     History,
     Snapshot,
@@ -297,10 +297,7 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             Itself. Counts in `windows_` and `ledger_`, and centroids, are of many users and stay.
         """
         check_is_fitted(self)
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        gone = pd.Index([*user_ids])
-        self._history = self._history.without(gone)
+        self._history = self._history.without(pd.Index(given_ids(user_ids, "user_ids")))
         return self
 
     def get_state(self) -> dict[str, pd.DataFrame]:

@@ -161,6 +161,21 @@ def test_what_the_clusters_are_called_does_not_matter(seed):
     assert turned.parent[turn].tolist() == plain.parent.tolist()
 
 
+def test_a_cluster_whose_members_are_gone_is_known_by_its_place():
+    before = users(4, 4)
+    after = pd.Series([1, 0, 0, 0, 1, 1], index=["u0", "u1", "u2", "u3", "new", "newer"])
+    match = match_clusters(PLACES[:2], before, PLACES[:2], after)
+    assert match.continued.tolist() == [0, 1]
+
+
+def test_a_place_is_measured_by_the_nearer_neighbour_of_both_windows():
+    new = np.array([[1.0, 0.05], [1.0, 0.8]])
+    unit = new / np.linalg.norm(new, axis=1)[:, None]
+    near = match_clusters(np.eye(2), None, new, None).scores["centroids"].iloc[0]
+    away, apart = np.linalg.norm(unit[0] - [1, 0]), np.linalg.norm(unit[0] - unit[1])
+    assert near == pytest.approx(1 - away / apart)
+
+
 def test_a_member_without_a_cluster_is_noise():
     here, missing = pd.Series([0], index=["a"]), pd.Series([np.nan], index=["a"])
     match = match_clusters([[1.0, 0.0]], missing, [[1.0, 0.0]], here)

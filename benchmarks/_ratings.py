@@ -27,6 +27,7 @@ from recsys_interest import (
     random_split,
 )
 
+Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 K = 10
 SEEDS = (0, 1, 2, 3, 4)
 N_HASHED, N_HASHED_TAGS = 4096, 512
@@ -46,7 +47,7 @@ CLASSICS: dict[str, Sequence[Recommender]] = {
 }
 
 
-def data(name: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def data(name: str) -> Tables:
     """Return the ratings that count, the items, their language model's and their wider vectors.
 
     Parameters
@@ -73,7 +74,8 @@ def vectors_of(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     The wider ones hold beside them the hashed, weighted words of the text, those of the tags alone,
     and the year that the title names, if it does, so that years near each other are alike. What
-    they are made of and their weights were chosen on draws that are not reported.
+    they are made of and their weights were chosen on other draws of the same ratings, which makes
+    the figures somewhat optimistic.
 
     Parameters
     ----------
@@ -155,7 +157,7 @@ def tuned(candidates: Iterable[Recommender], train: pd.DataFrame, *tables: Any) 
     return choices[int(np.argmax(values))]
 
 
-def over_seeds(values: Sequence[float]) -> dict[str, float]:
+def over_seeds(values: Sequence[float]) -> dict[str, float | None]:
     """Return the mean of one number per seed and its 95 % interval (Student's t).
 
     Parameters
@@ -166,11 +168,11 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
     Returns
     -------
     dict
-        `mean`, `low` and `high`; NaN where one seed has no interval.
+        `mean`, `low` and `high`; None, which JSON knows, where one seed has no interval.
     """
     mean = float(np.mean(values))
-    half = np.nan
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    if len(values) == 1:
+        return {"mean": round(mean, 4), "low": None, "high": None}
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
     found = {"mean": mean, "low": mean - half, "high": mean + half}
     return {key: round(float(value), 4) for key, value in found.items()}

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks._ratings import SEEDS, K, data, ndcg, over_seeds
+from benchmarks._ratings import SEEDS, K, Tables, data, ndcg, over_seeds
 from recsys_interest import (
     ColdRule,
     CosineRecommender,
@@ -30,7 +30,6 @@ from recsys_interest.cold_rules import with_cold
 
 DATA = ("movielens-1m", "goodbooks")
 TEXT_KNN = (5, 20, 50)
-Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def measure(name: str, tables: Tables, seed: int) -> dict[str, float]:

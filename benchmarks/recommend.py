@@ -2,12 +2,12 @@
 
 Ratings of at least 4 count, of items with at least five of them; a fifth, drawn at random, is the
 test, five times anew. The settings of every classic are chosen by NDCG@10 on a fifth of the
-training ratings of the first draw and kept for the others; the text-informed model chooses its own
-inside each `fit`, on the training ratings. Then each learns from all training ratings. The cosine
-is that of the mean text vector. The text vectors of the text-informed model are those of the
-language model beside hashed words of the text and of the tags, which know names of authors that the
-language model does not tell apart, and the year in the title. Intervals are Student's t over the
-draws, or over the users of one draw where it is said.
+training ratings of the first draw and kept for the others, whose test ratings are partly among
+them, which may favour the classics; the text-informed model chooses its own inside each `fit`,
+on the training ratings. Then each learns from all training ratings. The cosine is that of the mean
+text vector. The text vectors of the text-informed model are those of the language model beside
+hashed words of the text and of the tags, and the year in the title. Intervals are Student's t over
+the draws, or over the users of one draw where it is said.
 
 What follows: the same with texts that are blank, of other items, or titles alone; splits by time,
 where times are known; EASE and item k-NN by other packages on the same split (`cornac`, of the
@@ -24,7 +24,17 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks._outside import ease_vs_outside, item_knn_vs_outside
-from benchmarks._ratings import CLASSICS, SEEDS, K, data, ndcg, over_seeds, tuned, vectors_of
+from benchmarks._ratings import (
+    CLASSICS,
+    SEEDS,
+    K,
+    Tables,
+    data,
+    ndcg,
+    over_seeds,
+    tuned,
+    vectors_of,
+)
 from recsys_interest import (
     CosineRecommender,
     ItemIndex,
@@ -40,7 +50,6 @@ from recsys_interest.splitting import Split
 DATA = ("movielens-small", "movielens-1m", "goodbooks")
 TIMED = ("movielens-small", "movielens-1m")
 OUTSIDE = ("movielens-small", "movielens-1m")
-Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 Models = dict[str, tuple[Recommender, pd.DataFrame]]
 
 

@@ -143,11 +143,15 @@ class AdaptiveKMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return nearest.astype(np.int64)
 
     def _start(self) -> Floats:
-        centres = np.asarray(self.init, dtype=np.float64)
-        if centres.ndim != 2 or centres.shape[1] != self.n_features_in_ or not len(centres):
+        try:
+            centres = np.asarray(self.init, dtype=np.float64)
+        except (TypeError, ValueError):
+            centres = np.empty(0)
+        width = self.n_features_in_
+        if centres.shape[1:] != (width,) or not len(centres) or not np.isfinite(centres).all():
             raise ValueError(
-                f"init must be centres of {self.n_features_in_} features, got the shape "
-                f"{centres.shape}; give cluster_centers_ of an earlier fit on the same features"
+                f"init must be finite centres of {width} features, got {self.init!r}; give "
+                f"cluster_centers_ of an earlier fit on the same features"
             )
         return centres
 
@@ -161,14 +165,13 @@ class _Search:
         different = count_different(rows, most + 1)
         self.rows = np.asarray(rows, dtype=np.float64)
         if rows.shape[1] > DIRECTIONS and different > 1:
-            n = min(DIRECTIONS, len(rows), most if different > most else different)
-            n = min(DIRECTIONS, len(rows))
-            self._pca = PCA(n, random_state=rng).fit(self.rows)
+            self._pca = PCA(min(DIRECTIONS, len(rows)), random_state=rng).fit(self.rows)
             self.rows = self.reduced(self.rows)
         # A silhouette needs a cluster of more than one row.
         self.most = min(most, different, len(rows) - 1)
         size = min(MOST_ROWS, len(rows))
         self.seen = np.sort(rng.choice(len(rows), size, replace=False))
+        self.apart = euclidean_distances(self.rows[self.seen])  # the same for every number
         self.each: dict[int, Floats] = {}
         self.found: dict[int, tuple[float, Labels, Floats]] = {}
         self.scores: dict[int, float] = {}
@@ -226,7 +229,7 @@ class _Search:
         self.each[k] = np.full(len(self.seen), -1.0)
         here = model.labels_[self.seen]
         if 2 <= len(np.unique(here)) < len(here):
-            self.each[k] = silhouette_samples(self.rows[self.seen], here)
+            self.each[k] = silhouette_samples(self.apart, here, metric="precomputed")
         self.scores[k] = float(self.each[k].mean())
 
     def _shrunk(self, centres: Floats) -> Floats:

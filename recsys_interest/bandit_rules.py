@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_interest.checks import check_positive
+
 __all__ = ["EpsilonGreedy", "GreedyRule", "RandomRule", "SelectionRule", "ThompsonSampling"]
 
 Floats = NDArray[np.float64]
@@ -123,11 +125,9 @@ class EpsilonGreedy(GreedyRule):
     """
 
     def __init__(self, epsilon: float = 0.1) -> None:
-        if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)):
-            raise TypeError(f"epsilon must be a number, got {epsilon!r}")
-        if not 0 <= epsilon <= 1:
+        self.epsilon = check_positive(epsilon, "epsilon", zero=True)
+        if self.epsilon > 1:
             raise ValueError(f"epsilon must lie between 0 and 1, got {epsilon}")
-        self.epsilon = epsilon
 
     def __repr__(self) -> str:
         return f"EpsilonGreedy({self.epsilon})"

@@ -18,7 +18,7 @@ from scipy.linalg import solve
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.blending import PopularityBlend
-from recsys_interest.checks import check_same_ids
+from recsys_interest.checks import check_kind, check_same_ids
 from recsys_interest.cold_rules import TextPairs, shares_of
 from recsys_interest.ease import EaseRecommender
 from recsys_interest.group_priors import GroupPrior
@@ -32,7 +32,7 @@ from recsys_interest.schema import validate_items
 from recsys_interest.text_informed import TextInformedRecommender
 from recsys_interest.vectors import check_vectors, unit_rows
 
-__all__ = ["Growth", "columns_of_texts", "extend_catalogue", "grow", "grown"]
+__all__ = ["Growth", "check_width", "columns_of_texts", "extend_catalogue", "grow", "grown"]
 
 AnyRecommender = TypeVar("AnyRecommender", bound=Recommender)
 
@@ -128,8 +128,7 @@ def extend_catalogue(
     >>> more.recommend([1], k=1)["item_id"].tolist(), model.recommend([1], k=1)["item_id"].tolist()
     (['rope'], ['oven'])
     """
-    if not isinstance(recommender, Recommender):
-        raise TypeError(f"recommender must be a Recommender, got {type(recommender).__name__}")
+    check_kind(recommender, Recommender, "recommender")
     check_is_fitted(recommender, "item_ids_")
     old = recommender.item_ids_
     given = validate_items(items)["item_id"]
@@ -191,7 +190,7 @@ def _(recommender: PopularityRecommender, growth: Growth) -> None:
 @grow.register
 def _(recommender: CosineRecommender, growth: Growth) -> None:
     old = recommender.item_vectors_
-    _check_width(growth.vectors, old.shape[1])
+    check_width(growth.vectors, old.shape[1])
     new = unit_rows(growth.vectors.to_numpy(dtype=np.float64)).astype(np.float32)
     recommender.item_vectors_ = growth.rows(old, new)
     profiler = copy.copy(recommender.profiler_)
@@ -222,8 +221,7 @@ def _(recommender: TextInformedRecommender, growth: Growth) -> None:
     else:
         left, own = growth.rows(form.left, blank), growth.rows(form.own, blank[:, 0])
         recommender.model_ = LowRankForm(left, growth.rows(form.right, columns), own)
-    new = centred(unit_rows(growth.vectors.to_numpy(dtype=np.float64)), recommender.mean_)
-    recommender.text_ = growth.rows(recommender.text_, new)
+    recommender.text_ = growth.rows(recommender.text_, _texts(recommender, growth.vectors))
 
 
 @grow.register
@@ -236,9 +234,7 @@ def _(recommender: PopularityBlend, growth: Growth) -> None:
 
 @grow.register
 def _(recommender: VectorPrior, growth: Growth) -> None:
-    _check_width(growth.vectors, recommender.text_.shape[1])
-    new = centred(unit_rows(growth.vectors.to_numpy(dtype=np.float64)), recommender.mean_)
-    recommender.text_ = growth.rows(recommender.text_, new)
+    recommender.text_ = growth.rows(recommender.text_, _texts(recommender, growth.vectors))
     recommender._nothing_said(len(growth.item_ids))
 
 
@@ -268,8 +264,7 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
         One row a text: in the dense form what liking each item of the catalogue says for it, in the
         low-rank form its factors.
     """
-    _check_width(vectors, model.text_.shape[1])
-    new = centred(unit_rows(vectors.to_numpy(dtype=np.float64)), model.mean_)
+    new = _texts(model, vectors)
     form, rule = model.model_, model.cold_rule_
     warm = (model.likes_.sum(axis=0) > 0) & model.text_.any(axis=1)
     columns: Floats = np.zeros((len(new), form.columns().shape[1]))
@@ -285,6 +280,12 @@ def columns_of_texts(model: TextInformedRecommender, vectors: pd.DataFrame) -> F
         columns = shares.made(form.columns(), warm).astype(np.float64)
     columns[~new.any(axis=1)] = 0.0
     return rule.scale * columns
+
+
+def _texts(model: TextInformedRecommender | VectorPrior, vectors: pd.DataFrame) -> Doubles:
+    """Return vectors as the model keeps those of its items: centred, of length one."""
+    check_width(vectors, model.text_.shape[1])
+    return centred(unit_rows(vectors.to_numpy(dtype=np.float64)), model.mean_)
 
 
 def _dense_gram(model: TextInformedRecommender, warm: NDArray[np.bool_], new: Doubles) -> Floats:
@@ -323,7 +324,8 @@ def _no_events(recommender: Recommender) -> pd.DataFrame:
     )
 
 
-def _check_width(vectors: pd.DataFrame, width: int) -> None:
+def check_width(vectors: pd.DataFrame, width: int) -> None:
+    """Raise if the vectors have not the width of those of fit."""
     if vectors.shape[1] != width:
         raise ValueError(
             f"item_vectors has {vectors.shape[1]} features, those of fit had {width}; encode both "

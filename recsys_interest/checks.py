@@ -6,7 +6,7 @@ Chapter: 01 (behaviour logs).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
@@ -26,6 +26,7 @@ __all__ = [
     "check_positive",
     "check_same_ids",
     "check_share",
+    "given_ids",
     "is_missing",
     "plain",
     "shown",
@@ -244,6 +245,22 @@ def check_same_ids(left: pd.Series, right: pd.Series, left_name: str, right_name
             f"{left_name} is {left.dtype}, {right_name} is {right.dtype}, so no id can match; "
             f"make both text: .astype(str)"
         )
+
+
+def given_ids(ids: object, name: str) -> pd.Series:
+    """Return several ids in canonical form, in the order given.
+
+    >>> given_ids("ann", "user_ids")
+    Traceback (most recent call last):
+        ...
+    TypeError: user_ids must be several ids, got 'ann'; write ['ann']
+    """
+    if isinstance(ids, (str, bytes)):
+        raise TypeError(f"{name} must be several ids, got {ids!r}; write [{ids!r}]")
+    if isinstance(ids, (Mapping, pd.DataFrame, pd.MultiIndex)) or not isinstance(ids, Iterable):
+        raise TypeError(f"{name} must be a list, array or Series of ids, got {type(ids).__name__}")
+    given = pd.Series(ids if isinstance(ids, (pd.Series, pd.Index)) else list(ids))
+    return canonical_ids(given, name) if len(given) else given.astype("str")
 
 
 def check_kind(value: object, kind: type[Any], name: str) -> Any:

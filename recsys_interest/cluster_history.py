@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys_interest.checks import SchemaError, check_frame, shown
+from recsys_interest.checks import SchemaError, canonical_ids, check_frame, shown
 from recsys_interest.cluster_matching import ClusterMatch
 
 __all__ = ["LEDGER", "History", "Snapshot", "ledger_rows", "read_state", "state_tables"]
@@ -63,6 +63,17 @@ class Snapshot:
             return None
         places = pd.Series(np.arange(len(self.ids)), index=self.ids)
         return path.map(places).fillna(-1).astype(np.int64)
+
+    def followed(
+        self, window: Any, centroids: npt.NDArray[Any], labels: Ints, match: ClusterMatch
+    ) -> Snapshot:
+        """Return the clusters of the next window: those that go on keep the id, others get new."""
+        continued = match.continued.to_numpy()
+        ids = np.append(self.ids, -1)[continued]
+        n_new = int((continued < 0).sum())
+        ids[continued < 0] = self.next_id + np.arange(n_new)
+        sizes = np.bincount(labels[labels >= 0], minlength=len(centroids))
+        return Snapshot(ids, centroids, sizes, window, self.next_id + n_new)
 
 
 def ledger_rows(window: Any, before: Snapshot, after: Snapshot, match: ClusterMatch) -> list[Row]:
@@ -195,15 +206,22 @@ def read_state(
     if missing:
         raise SchemaError(f"state lacks {shown(missing)}; pass all that get_state returned")
     tables = {name: check_frame(state[name], name, columns) for name, columns in _STATE.items()}
+    if tables["windows"].empty or {*tables["snapshots"]["when"]} != {"now", "before"}:
+        raise SchemaError(
+            "state must have a window and the snapshots 'now' and 'before'; pass all that "
+            "get_state returned"
+        )
     ledger = tables["ledger"].astype({"related": "Int64"})
     rows = [
         {**row, "related": None if pd.isna(row["related"]) else int(row["related"])}
         for row in ledger[[*LEDGER]].to_dict("records")
     ]
     windows = tables["windows"][[*_STATE["windows"]]].to_dict("records")
+    of = tables["paths"].reset_index(drop=True)
+    of["user_id"] = canonical_ids(of["user_id"], "paths.user_id")
     paths = {
         window: pd.Series(mine["cluster"].to_numpy(np.int64), index=pd.Index(mine["user_id"]))
-        for window, mine in tables["paths"].groupby("window", sort=False)
+        for window, mine in of.groupby("window", sort=False)
     }
     names = tables["features"]["feature"]
     features = [None if pd.isna(name) else str(name) for name in names]
@@ -215,8 +233,10 @@ def read_state(
 
 
 def _snapshot(row: Row, clusters: pd.DataFrame, n_features: int) -> Snapshot:
+    features = [str(n) for n in range(n_features)]
+    clusters = check_frame(clusters, "clusters", features)
     mine = clusters[clusters["when"] == row["when"]]
-    centroids = mine[[str(n) for n in range(n_features)]].to_numpy(np.float64)
+    centroids = mine[features].to_numpy(np.float64)
     ids, sizes = (mine[name].to_numpy(np.int64) for name in ("cluster", "n_users"))
     seen = None if pd.isna(row["seen"]) else row["seen"]
     return Snapshot(ids, centroids, sizes, seen, int(row["next_id"]))

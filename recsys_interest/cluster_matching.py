@@ -149,10 +149,10 @@ def match_clusters(
     parent, heir = _best(part, threshold, axis=0), _best(joined, threshold, axis=1)
     continued = np.full(len(new), -1, dtype=np.int64)
     continued[after] = before
-    _keep_largest(continued, parent, part.T)
+    _keep_largest(continued, parent, shared.T, part.T)
     going = np.full(len(old), -1, dtype=np.int64)
     going[continued[continued >= 0]] = np.flatnonzero(continued >= 0)
-    _keep_largest(going, heir, joined)
+    _keep_largest(going, heir, shared, joined)
     continued[going[going >= 0]] = np.flatnonzero(going >= 0)
     parent[continued >= 0], heir[going >= 0] = -1, -1
     return ClusterMatch(
@@ -209,8 +209,12 @@ def _shared(old: pd.Series | None, new: pd.Series | None, n_old: int, n_new: int
         if members.index.has_duplicates:
             twice = shown(members.index[members.index.duplicated()].tolist())
             raise ValueError(f"{name} has the user(s) {twice} more than once; keep one row each")
-        if len(members) and int(members.max()) >= size:
-            raise ValueError(f"{name} names cluster {members.max()}, there are {size} centroids")
+        members = members.dropna()
+        if len(members) and not pd.api.types.is_numeric_dtype(members):
+            raise TypeError(f"{name} must be cluster numbers, its type is {members.dtype}")
+        odd = members[(members % 1 != 0) | (members >= size)]
+        if len(odd):
+            raise ValueError(f"{name} names cluster {shown(odd)}, there are {size} centroids")
         there[name] = members[members >= 0]
     both = pd.concat(there.values(), axis=1, join="inner", keys=["old", "new"])
     code = both["old"].to_numpy(np.int64) * n_new + both["new"].to_numpy(np.int64)
@@ -224,15 +228,15 @@ def _assigned(same: Floats, threshold: float) -> tuple[Any, Any]:
     return before[kept], after[kept]
 
 
-def _keep_largest(taken: Ints, wish: Ints, score: Floats) -> None:
-    """Give everything that is nobody's to the one that wants it with the best score.
+def _keep_largest(taken: Ints, wish: Ints, shared: Floats, score: Floats) -> None:
+    """Give everything that is nobody's to the one that wants it with the most common members.
 
     `taken` and `wish` hold, for every cluster of one window, a cluster of the other, or −1.
     """
     for other in np.setdiff1d(wish, [-1, *taken]):
         asking = np.flatnonzero((wish == other) & (taken < 0))
         if len(asking):
-            taken[asking[score[asking, other].argmax()]] = other
+            taken[max(asking, key=lambda n: (shared[n, other], score[n, other]))] = other
 
 
 def _best(score: Floats, threshold: float, axis: int) -> Ints:

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.catalogue import Growth, extend_catalogue, grow, grown
+from recsys_interest.checks import check_kind
 from recsys_interest.priors import Prior
 from recsys_interest.recommender import Floats, Positions, Recommender
 from recsys_interest.schema import validate_users
@@ -202,21 +203,22 @@ class ColdStartRecommender(Recommender):
 
     def _chained(self) -> Recommender:
         head = TextInformedRecommender() if self.recommender is None else self.recommender
-        if not isinstance(head, Recommender):
-            raise TypeError(f"recommender must be a Recommender, got {type(head).__name__}")
+        check_kind(head, Recommender, "recommender")
         if "fallback" not in head.get_params(deep=False):
             raise ValueError(
                 f"recommender must leave users without behaviour to a fallback, but "
                 f"{type(head).__name__} answers everybody; no prior would be asked"
             )
-        priors = [] if self.priors is None else list(self.priors)
+        priors = [] if self.priors is None else self.priors
+        if not isinstance(priors, Iterable):
+            raise TypeError(f"priors must be a list of Prior objects, got {priors!r}")
         for prior in priors:
             if not isinstance(prior, Prior):
                 raise TypeError(f"priors must be Prior objects, got {type(prior).__name__}")
             if prior.fallback is not None:
                 raise ValueError("a prior has a fallback of its own; give it to the recommender")
         last = head.get_params(deep=False)["fallback"]
-        for prior in reversed(priors):
+        for prior in reversed(list(priors)):
             last = clone(prior).set_params(fallback=last)
         return clone(head).set_params(fallback=last)
 

@@ -19,7 +19,6 @@ from recsys_interest.schema import TIMESTAMP_DTYPE
 __all__ = ["MICROSECONDS_A_DAY", "DecayedSums", "decay"]
 
 MICROSECONDS_A_DAY = 86_400_000_000
-LARGEST_STRENGTH = 1e200  # a billion of these can still be added
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -70,10 +69,6 @@ class DecayedSums:
 
         The result depends on the set of rows only, not on their order, to the last bit.
         """
-        large = ~(strength <= LARGEST_STRENGTH)  # also catches NaN
-        if large.any():
-            values = shown(log.loc[large, "value"].tolist())
-            raise SchemaError(f"events.value is too large to be weighed: {values}; rescale it")
         codes, users = pd.factorize(log["user_id"], sort=True)
         time = microseconds(log["timestamp"])
         last = np.full(len(users), np.iinfo(np.int64).min)

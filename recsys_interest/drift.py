@@ -17,7 +17,14 @@ from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from recsys_interest.change_points import against_chance, change_point
-from recsys_interest.checks import as_moment, canonical_ids, check_count, check_same_ids, shown
+from recsys_interest.checks import (
+    as_moment,
+    canonical_ids,
+    check_count,
+    check_positive,
+    check_same_ids,
+    shown,
+)
 from recsys_interest.decayed_sums import microseconds, moments
 from recsys_interest.profile_sums import used_columns
 from recsys_interest.schema import event_strength, validate_events
@@ -318,23 +325,30 @@ def _labels(by: object, users: pd.Index) -> pd.Series:
         raise TypeError(
             f"by must be 'user', 'population' or a Series of clusters by user id, got {by!r}"
         )
-    ids = canonical_ids(by.index.to_series(index=range(len(by))), "by.index")
-    check_same_ids(ids, users.to_series(), "by.index", "events.user_id")
+    labels = labels_by_id(by, "by", users, "events.user_id").dropna()
+    return labels.rename("cluster" if by.name is None else by.name)
+
+
+def labels_by_id(labels: pd.Series, name: str, known: pd.Index, known_name: str) -> pd.Series:
+    """Return labels whose index holds each id once, of the kind of the known ones.
+
+    >>> labels_by_id(pd.Series({1.0: "calm"}), "by", pd.Index([1, 2]), "users").index.tolist()
+    [1]
+    """
+    if not isinstance(labels, pd.Series):
+        raise TypeError(f"{name} must be a Series of labels by id, got {labels!r}")
+    ids = canonical_ids(labels.index.to_series(index=range(len(labels))), f"{name}.index")
+    check_same_ids(ids, known.to_series(), f"{name}.index", known_name)
     if ids.duplicated().any():
         twice = shown(ids[ids.duplicated()].tolist())
-        raise ValueError(f"by has users more than once: {twice}; give each one cluster")
-    labels = by.set_axis(pd.Index(ids)).dropna()
-    return labels.rename("cluster" if by.name is None else by.name)
+        raise ValueError(f"{name} has ids more than once: {twice}; give each one label")
+    return labels.set_axis(pd.Index(ids))
 
 
 def _groups(item_groups: pd.Series | None, vectors: pd.DataFrame) -> Ints:
     if item_groups is not None:
-        if not isinstance(item_groups, pd.Series):
-            raise TypeError(f"item_groups must be a Series by item id, got {item_groups!r}")
-        ids = item_groups.index.to_series()
-        check_same_ids(ids, vectors.index.to_series(), "item_groups.index", "item_vectors.index")
-        codes, _ = pd.factorize(item_groups, sort=True)
-        table = pd.Series(codes, index=item_groups.index)
+        groups = labels_by_id(item_groups, "item_groups", vectors.index, "item_vectors.index")
+        table = pd.Series(pd.factorize(groups, sort=True)[0], index=groups.index)
         return table.reindex(vectors.index, fill_value=-1).to_numpy(dtype=np.int64)
     unit = unit_rows(vectors.to_numpy(dtype=np.float64))
     different = len(np.unique(unit, axis=0))
@@ -349,12 +363,11 @@ def _microseconds(cutoff: Any) -> Ints:
 
 
 def _check_alpha(alpha: object, n_permutations: int) -> None:
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
-        raise TypeError(f"alpha must be a number, got {alpha!r}")
-    if not 0 < alpha < 1:
+    level = check_positive(alpha, "alpha")
+    if level >= 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    if alpha * (n_permutations + 1) < 1:
+    if level * (n_permutations + 1) < 1:
         raise ValueError(
             f"alpha={alpha} cannot be reached with {n_permutations} permutations; use at least "
-            f"{int(np.ceil(1 / alpha)) - 1}"
+            f"{int(np.ceil(1 / level)) - 1}"
         )

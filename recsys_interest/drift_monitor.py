@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_same_ids
+from recsys_interest.drift import labels_by_id
 from recsys_interest.profile_sums import used_columns
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.schema import event_strength, validate_events
@@ -71,8 +72,11 @@ def surprise(events: pd.DataFrame, profiles: pd.DataFrame, item_vectors: pd.Data
     >>> surprise(log, pd.DataFrame([[3.0, 0.0]], index=["ann"]), vectors).tolist()
     [0.0, 1.0]
     """
-    log = validate_events(used_columns(events))
     users, items = check_vectors(profiles, "profiles"), check_vectors(item_vectors, "item_vectors")
+    return _surprise(validate_events(used_columns(events)), users, items)
+
+
+def _surprise(log: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> pd.Series:
     check_same_ids(log["user_id"], users.index.to_series(), "events.user_id", "profiles.index")
     check_same_ids(log["item_id"], items.index.to_series(), "events.item_id", "item_vectors.index")
     left, right = (
@@ -81,7 +85,7 @@ def surprise(events: pd.DataFrame, profiles: pd.DataFrame, item_vectors: pd.Data
     )
     counts = (event_strength(log).to_numpy() > 0) & left.any(axis=1) & right.any(axis=1)
     distance = np.where(counts, 1 - np.vecdot(left, right), np.nan)
-    return pd.Series(np.maximum(distance, 0.0), index=events.index, name="surprise")
+    return pd.Series(np.maximum(distance, 0.0), index=log.index, name="surprise")
 
 
 class DriftMonitor(BaseEstimator):
@@ -171,9 +175,13 @@ class DriftMonitor(BaseEstimator):
                 f"detector must make objects with update and drift_detected, got {self.detector!r};"
                 f" for example lambda: river.drift.ADWIN(delta=0.01)"
             )
-        if self.clusters is not None and not isinstance(self.clusters, pd.Series):
-            raise TypeError(f"clusters must be a Series by user id, got {self.clusters!r}")
         profiler = InterestProfiler(half_life=self.half_life).fit(events, item_vectors)
+        users = profiler.profiles_.index
+        self._labels: pd.Series | None = None
+        if self.clusters is not None:
+            self._labels = labels_by_id(self.clusters, "clusters", users, "events.user_id")
+            if (self._labels == EVERYBODY).any():
+                raise ValueError(f"clusters has the label {EVERYBODY!r}, which means everybody")
         self.profiles_, self.item_vectors_ = profiler.profiles_, profiler.item_vectors_
         self.detectors_ = {EVERYBODY: one}
         self._make, self.n_watched_ = make, 0
@@ -203,20 +211,20 @@ class DriftMonitor(BaseEstimator):
         """
         check_is_fitted(self, "profiles_")
         log = validate_events(used_columns(events))
-        log = log.assign(surprise=surprise(log, self.profiles_, self.item_vectors_))
+        log = log.assign(surprise=_surprise(log, self.profiles_, self.item_vectors_))
         log = log.dropna(subset="surprise")
         log = log.sort_values(["timestamp", "user_id", "item_id", "surprise"])
         label = [None] * len(log)
-        if self.clusters is not None:
-            found = self.clusters.reindex(log["user_id"]).astype(object)
+        if self._labels is not None:
+            found = self._labels.reindex(log["user_id"]).astype(object)
             label = found.where(found.notna(), None).tolist()
         alarms = []
         for mine, moment, value in zip(label, log["timestamp"], log["surprise"], strict=True):
             self.n_watched_ += 1
             for name in (EVERYBODY, mine) if mine is not None else (EVERYBODY,):
-                detector = self.detectors_.get(name) or self.detectors_.setdefault(
-                    name, self._make()
-                )
+                if name not in self.detectors_:
+                    self.detectors_[name] = self._make()
+                detector = self.detectors_[name]
                 detector.update(value)
                 if detector.drift_detected:
                     alarms.append((name, moment, self.n_watched_))

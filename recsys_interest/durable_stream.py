@@ -13,9 +13,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import as_moment, canonical_ids, check_count
+from recsys_interest.checks import as_moment, check_count, given_ids
 from recsys_interest.decayed_sums import microseconds, moments
-from recsys_interest.event_ids import event_keys, keys_of
+from recsys_interest.event_ids import keys_of, keys_of_valid
 from recsys_interest.schema import validate_events
 from recsys_interest.stream_store import NEVER, StreamStore
 
@@ -68,10 +68,10 @@ class DurableStream:
 
     Memory is bounded, so not all can be remembered: the `max_ids` events that happened latest are.
     An event from before the oldest of these may or may not have been counted; it is refused and
-    comes back as ``"too late"``. So no event ever counts twice, every event that comes less than
-    `max_ids` events late counts once, and the others are handed back, not lost. What is late is
-    decided by the times of the events, not by a clock: a clock that goes backwards only makes
-    events late, and one that runs ahead takes a place of its own and no other.
+    comes back as ``"too late"``. So no event counts twice, every event before which no more than
+    `max_ids` of its moment or of later ones came counts once, and the others are handed back, not
+    lost. What is late is decided by the times of the events, not by a clock: a clock that goes
+    backwards only makes events late, and one that runs ahead takes a place of its own and no other.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class DurableStream:
             If they do not fit the schema or the model; then nothing of the batch was taken in.
         """
         log = validate_events(events)
-        keys, time = event_keys(log), microseconds(log["timestamp"])
+        keys, time = keys_of_valid(log), microseconds(log["timestamp"])
         try:
             with self._store.transaction():
                 reason = self._reasons(log, keys, time)
@@ -214,16 +214,21 @@ class DurableStream:
         -------
         DurableStream
             This object. What remains of a user are hashes of the user's id and events.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `user_ids` is a single id, or `until` is no moment.
+        SchemaError
+            If the ids are of another kind than those of the events; then nobody was forgotten.
         """
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        ids = list(user_ids)
+        ids = given_ids(user_ids, "user_ids").tolist()
         if not ids:
             return self
         moment = self._store.about("newest", NEVER)
         if until is not None:
             moment = int(microseconds(pd.Series([as_moment(until, "until")]))[0])
-        keys = keys_of(canonical_ids(pd.Series(ids), "user_ids").tolist())
+        keys = keys_of(ids)
         try:
             with self._store.transaction():
                 self._store.forget(keys, moment)

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recsys_interest.adaptive_kmeans import AdaptiveKMeans
-from recsys_interest.checks import check_count, shown
+from recsys_interest.checks import check_count, given_ids
 from recsys_interest.cluster_history import (
     History,
     Snapshot,
@@ -27,6 +27,13 @@ from recsys_interest.cluster_matching import match_clusters
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.reproducible import seeded_clone
 from recsys_interest.vectors import unit_rows
+from recsys_interest.window_rows import (
+    checked_windows,
+    in_order,
+    next_window,
+    split_index,
+    window_users,
+)
 
 __all__ = ["DynamicClusterer"]
 
@@ -166,12 +173,12 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             If X is not finite, a user has two rows in a window, or a window is missing.
         """
         self._forget_all()
-        X, windows = _split_index(X, windows)
+        X, windows = split_index(X, windows)
         if windows is None:
             return self.partial_fit(X)
-        windows = _checked_windows(windows, len(X))
+        windows = checked_windows(windows, len(X))
         found = np.full(len(X), NOISE, dtype=np.int64)
-        for window in _sorted(windows.unique()):
+        for window in in_order(windows.unique()):
             here = np.flatnonzero((windows == window).to_numpy())
             rows = X.iloc[here] if isinstance(X, pd.DataFrame) else np.asarray(X)[here]
             found[here] = self.partial_fit(rows, window=window).labels_
@@ -207,17 +214,26 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if not self.__sklearn_is_fitted__():
             self._forget_all()
-        window, again = self._next(window)
-        users = _users(X)
-        rows = self._rows(X)
+        window, again = next_window(window, [row["window"] for row in self._history.windows])
         start = self._before if again else self._now
         history = self._history.before_last() if again else self._history
+        users = window_users(X, history.path(start.seen))
+        rows = self._rows(X)
         about = {"window": window, "n_users": len(rows), "n_clusters": len(start.ids), "n_noise": 0}
         now, path = start, None
         ledger: list[dict[str, Any]] = []
         labels: Labels = np.empty(0, dtype=np.int64)
         if len(rows):
-            now, labels, ledger = self._advanced(start, history, window, rows, users)
+            model = self._clusterer(start).fit(rows)
+            labels = model.labels_
+            members = None if users is None else pd.Series(labels, index=users)
+            match = match_clusters(
+                start.centroids, start.positions(history.path(start.seen)), model.centroids_,
+                members, member_weight=self.member_weight, threshold=self.threshold,
+            )  # fmt: skip
+            now = start.followed(window, model.centroids_, labels, match)
+            ledger = ledger_rows(window, start, now, match)
+            labels = np.append(now.ids, NOISE)[labels]
             noise = int((labels == NOISE).sum())
             about |= {"n_clusters": len(now.ids), "n_noise": noise}
             path = None if users is None else pd.Series(labels, index=users)
@@ -281,10 +297,7 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             Itself. Counts in `windows_` and `ledger_`, and centroids, are of many users and stay.
         """
         check_is_fitted(self)
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        gone = pd.Index([*user_ids])
-        self._history = self._history.without(gone)
+        self._history = self._history.without(pd.Index(given_ids(user_ids, "user_ids")))
         return self
 
     def get_state(self) -> dict[str, pd.DataFrame]:
@@ -380,31 +393,6 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         if self.keep_windows is not None:
             check_count(self.keep_windows, "keep_windows", least=2)
 
-    def _next(self, window: Any) -> tuple[Any, bool]:
-        """Return the name of the window, and whether it is the last one again."""
-        last = self._history.windows[-1]["window"] if self._history.windows else None
-        if window is None:
-            if last is not None and not isinstance(last, (int, np.integer)):
-                raise TypeError(f"window is missing; the last one was {last!r}, name the next one")
-            return (0 if last is None else int(last) + 1), False
-        if pd.isna(window):
-            raise ValueError("window is missing (NaN or NaT); name it")
-        if last is None:
-            return window, False
-        try:
-            earlier, again = bool(window < last), bool(window == last)
-        except TypeError:
-            raise TypeError(
-                f"window {window!r} cannot be compared with the last one, {last!r}; name all "
-                f"windows in one way"
-            ) from None
-        if earlier:
-            raise ValueError(
-                f"window {window!r} is earlier than the last one, {last!r}; the ids after it hang "
-                f"on it, so fit all windows again, with this one in its place"
-            )
-        return window, again
-
     def _rows(self, X: Any) -> Array:
         first = not self.__sklearn_is_fitted__()
         if not first and hasattr(X, "__len__") and len(X) == 0:
@@ -415,26 +403,6 @@ class DynamicClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             ensure_all_finite=True,
         )  # fmt: skip
         return rows
-
-    def _advanced(
-        self, start: Snapshot, history: History, window: Any, rows: Array, users: pd.Index | None
-    ) -> tuple[Snapshot, Labels, list[dict[str, Any]]]:
-        """Return the clusters of a window, the ids of its rows, and what began and ended."""
-        model = self._clusterer(start).fit(rows)
-        labels, k = model.labels_, model.n_clusters_
-        path = None if start.seen is None else history.path(start.seen)
-        members = None if users is None else pd.Series(labels, index=users)
-        match = match_clusters(
-            start.centroids, start.positions(path), model.centroids_, members,
-            member_weight=self.member_weight, threshold=self.threshold,
-        )  # fmt: skip
-        continued = match.continued.to_numpy()
-        ids = np.append(start.ids, NOISE)[continued]
-        n_new = int((continued < 0).sum())
-        ids[continued < 0] = start.next_id + np.arange(n_new)
-        sizes = np.bincount(labels[labels >= 0], minlength=k)
-        now = Snapshot(ids, model.centroids_, sizes, window, start.next_id + n_new)
-        return now, np.append(ids, NOISE)[labels], ledger_rows(window, start, now, match)
 
     def _clusterer(self, start: Snapshot) -> InterestClusterer:
         default = InterestClusterer(AdaptiveKMeans())
@@ -453,43 +421,3 @@ def _warm(estimator: Any, centroids: Array) -> None:
     estimator.set_params(init=centroids.copy())
     if "n_init" in params:
         estimator.set_params(n_init=1)
-
-
-def _split_index(X: Any, windows: Any) -> tuple[Any, Any]:
-    """Return rows indexed by user, and their windows if the index holds them."""
-    if not isinstance(X, pd.DataFrame) or not isinstance(X.index, pd.MultiIndex):
-        return X, windows
-    if X.index.nlevels != 2:
-        raise ValueError(f"X has an index of {X.index.nlevels} levels; use (window, user_id)")
-    own = X.index.get_level_values(0)
-    return X.set_axis(X.index.get_level_values(1), axis=0), own if windows is None else windows
-
-
-def _checked_windows(windows: Any, n_rows: int) -> pd.Series:
-    column = pd.Series(windows).reset_index(drop=True)
-    if len(column) != n_rows:
-        raise ValueError(f"windows has {len(column)} values, X has {n_rows} rows; give one a row")
-    if column.isna().any():
-        where = shown(np.flatnonzero(column.isna()).tolist())
-        raise ValueError(f"windows is missing in the row(s) {where}; drop those rows")
-    return column
-
-
-def _sorted(windows: Any) -> list[Any]:
-    try:
-        return sorted(windows)
-    except TypeError:
-        kinds = shown(sorted({type(w).__name__ for w in windows}))
-        raise TypeError(f"windows mixes {kinds}, which have no order; use one kind") from None
-
-
-def _users(X: Any) -> pd.Index | None:
-    """Return who the rows are, None for an array."""
-    if not isinstance(X, pd.DataFrame):
-        return None
-    if X.index.hasnans:
-        raise ValueError("X has row(s) without a user in its index; drop them")
-    if X.index.has_duplicates:
-        twice = shown(X.index[X.index.duplicated()].tolist())
-        raise ValueError(f"X has the user(s) {twice} more than once in one window; keep one row")
-    return X.index

@@ -58,7 +58,16 @@ def event_keys(events: pd.DataFrame) -> Ints:
     >>> first == again, first == second
     (True, False)
     """
-    log = validate_events(events)
+    return keys_of_valid(validate_events(events))
+
+
+def keys_of_valid(log: pd.DataFrame) -> Ints:
+    """Return the keys of events that were validated before.
+
+    >>> log = pd.DataFrame({"event_id": [7, 7], "user_id": 1, "item_id": "tent"})
+    >>> len(set(keys_of_valid(log).tolist()))
+    1
+    """
     if "event_id" in log.columns:
         return keys_of(canonical_ids(log["event_id"], "events.event_id"))
     table = log[["user_id", "item_id", "event"]].assign(

@@ -18,7 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import LinearRecommender
 from recsys_interest.blending import PopularityBlend
-from recsys_interest.checks import canonical_ids, check_count, check_frame, check_same_ids, shown
+from recsys_interest.checks import (
+    canonical_ids,
+    check_count,
+    check_frame,
+    check_kind,
+    check_same_ids,
+    shown,
+)
 from recsys_interest.cold_start import ColdStartRecommender
 from recsys_interest.linear_forms import DenseForm
 from recsys_interest.priors import VectorPrior
@@ -150,17 +157,10 @@ def contributions(
     return None
 
 
-@contributions.register
+@contributions.register(LinearRecommender)
+@contributions.register(TextInformedRecommender)
 def _(
-    recommender: LinearRecommender, users: pd.Index, items: Positions, session: pd.DataFrame | None
-) -> sparse.csr_array:
-    model, place = recommender_with(recommender, users, session)
-    return _of_history(recommender, model.likes_[place], items)
-
-
-@contributions.register
-def _(
-    recommender: TextInformedRecommender,
+    recommender: LinearRecommender | TextInformedRecommender,
     users: pd.Index,
     items: Positions,
     session: pd.DataFrame | None,
@@ -226,8 +226,7 @@ def recommender_with(
 
 def checked_lists(recommender: Recommender, lists: pd.DataFrame) -> pd.DataFrame:
     """Return lists with canonical ids and a plain index, or say what does not fit."""
-    if not isinstance(recommender, Recommender):
-        raise TypeError(f"recommender must be a Recommender, got {type(recommender).__name__}")
+    check_kind(recommender, Recommender, "recommender")
     check_is_fitted(recommender, "item_ids_")
     rows = check_frame(lists, "lists", _LISTS).reset_index(drop=True)
     for column, known in (("user_id", recommender.user_ids_), ("item_id", recommender.item_ids_)):

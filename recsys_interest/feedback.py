@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import (
     SchemaError,
     as_moment,
+    as_numbers,
     canonical_ids,
     check_frame,
     check_same_ids,
@@ -64,8 +66,8 @@ def feedback_events(
     TypeError
         If an argument is of the wrong kind, or there is no time.
     SchemaError
-        If a table lacks a column, an item was clicked that was not on the user's list, or a pair is
-        given twice.
+        If a table lacks a column, an item was clicked that was not on the user's list, a pair is
+        given twice, or a rank or source is missing.
 
     Notes
     -----
@@ -87,7 +89,7 @@ def feedback_events(
     """
     if not isinstance(event, str):
         raise TypeError(f"event must be the name of a kind of event, got {event!r}")
-    shown_lists = _pairs(lists, "lists", (*_PAIR, "rank", "source"))
+    shown_lists = _placed(_pairs(lists, "lists", (*_PAIR, "rank", "source")))
     clicked = _pairs(clicks, "clicks", _PAIR)
     for column in _PAIR:
         check_same_ids(clicked[column], shown_lists[column], f"clicks.{column}", f"lists.{column}")
@@ -98,8 +100,8 @@ def feedback_events(
     place = pd.MultiIndex.from_frame(shown_lists[_PAIR]).get_indexer(
         pd.MultiIndex.from_frame(own[_PAIR])
     )
-    strange = own.loc[place < 0, _PAIR].itertuples(index=False, name=None)
     if (place < 0).any():
+        strange = own.loc[place < 0, _PAIR].itertuples(index=False, name=None)
         raise SchemaError(
             f"clicks has {int((place < 0).sum())} pair(s) (user_id, item_id) that are not in "
             f"lists: {shown(strange)}; pass the lists that were shown, or drop those clicks"
@@ -124,6 +126,17 @@ def _pairs(table: pd.DataFrame, name: str, required: tuple[str, ...] | list[str]
             f"each: {name}.drop_duplicates(['user_id', 'item_id'])"
         )
     return out
+
+
+def _placed(lists: pd.DataFrame) -> pd.DataFrame:
+    """Return the lists with whole ranks and known sources, or say where they are not."""
+    rank = as_numbers(lists["rank"])
+    odd = lists.loc[~((rank >= 1) & (rank == np.round(rank))), "rank"]
+    if len(odd):
+        raise SchemaError(f"lists.rank holds {shown(odd)}; ranks are whole numbers from 1 on")
+    if lists["source"].isna().any():
+        raise SchemaError("lists.source is missing in some rows; say whose lists they are")
+    return lists.assign(rank=rank.astype("int64"), source=lists["source"].astype("str"))
 
 
 def _timed(clicked: pd.DataFrame, timestamp: str | date | None) -> pd.DataFrame:

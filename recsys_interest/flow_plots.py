@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_interest.checks import check_count
+from recsys_interest.checks import check_count, check_frame, shown
+from recsys_interest.cluster_history import LEDGER
 from recsys_interest.plots import CLUSTER_COLOURS, available_fonts, drawable
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def plot_alluvial(
     """
     table = _checked(paths)
     check_count(least_flow, "least_flow")
+    if ledger is not None:
+        ledger = check_frame(ledger, "ledger", LEDGER[:4])
+    names = {} if names is None else pd.Series(names).to_dict()
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -96,7 +100,7 @@ def plot_alluvial(
             ax.add_patch(_bar(n, low, high, cluster, order))
     if ledger is not None:
         _mark(ax, ledger, [*table.columns], bars)
-    _write_names(ax, bars, {} if names is None else dict(names))
+    _write_names(ax, bars, names)
     _frame(ax, [*table.columns], bars)
     return ax
 
@@ -106,7 +110,13 @@ def _checked(paths: object) -> pd.DataFrame:
         raise TypeError(
             f"paths must be a DataFrame of users and windows, got {type(paths).__name__}"
         )
-    table = paths.astype("Int64")
+    if not paths.columns.is_unique:
+        twice = shown(paths.columns[paths.columns.duplicated()].tolist())
+        raise ValueError(f"paths has the window(s) {twice} more than once; keep one column each")
+    try:
+        table = paths.astype("Int64")
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"paths must hold cluster numbers: {error}") from None
     if table.shape[1] == 0 or table.isna().all(axis=None):
         raise ValueError("paths has nobody in any window; there is nothing to draw")
     return table.mask((table < 0).fillna(False), NOISE)  # missing stays missing
@@ -118,7 +128,7 @@ def _order(table: pd.DataFrame, ledger: pd.DataFrame | None) -> list[int]:
     order = [NOISE]
     parents = {}
     if ledger is not None:
-        split = ledger[ledger["event"] == "split"]
+        split = ledger[ledger["event"] == "split"].dropna(subset="related")
         parents = dict(zip(split["cluster"], split["related"], strict=True))
     for cluster in ids:
         parent = parents.get(cluster)

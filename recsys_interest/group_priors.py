@@ -5,14 +5,13 @@ Chapter: 13 (cold start).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recsys_interest.checks import check_positive, check_same_ids, shown
+from recsys_interest.checks import SchemaError, check_positive, check_same_ids, shown
 from recsys_interest.likes import Doubles, on_grid
 from recsys_interest.priors import Prior
 from recsys_interest.recommender import Floats, Recommender
@@ -53,33 +52,36 @@ class GroupPrior(Prior):
     def _learn_likes(self, likes: sparse.csr_array, item_vectors: pd.DataFrame | None) -> None:
         table = self._table()
         table = table[table["user_id"].isin(self.user_ids_)].set_index("user_id")
-        pairs = [(c, v) for c in table for v in sorted(table[c].dropna().unique(), key=repr)]
-        self._place = {(column, _key(value)): n for n, (column, value) in enumerate(pairs)}
-        member = self._members(table).T @ np.ones(len(table))
+        pairs = [
+            (column, value)
+            for column in table
+            for value in sorted(_groups(table[column]).dropna().unique(), key=repr)
+        ]
+        self._place = {pair: n for n, pair in enumerate(pairs)}
+        members = self._members(table)
         rows = likes[self.user_ids_.get_indexer(table.index)]
-        counts: Doubles = (self._members(table).T @ rows).toarray()
-        overall = likes.sum(axis=0) / likes.shape[0]
-        m = float(self.shrinkage)
-        size = member[:, None] + m
-        share = np.divide(counts + m * overall, size, out=np.zeros_like(counts), where=size > 0)
-        index = pd.MultiIndex.from_tuples(pairs, names=["column", "value"]) if pairs else None
+        counts: Doubles = (members.T @ rows).toarray()
+        overall, m = likes.sum(axis=0) / likes.shape[0], float(self.shrinkage)
+        share = (counts + m * overall) / (members.sum(axis=0)[:, None] + m)
+        index = pd.MultiIndex.from_tuples(pairs, names=["column", "value"])
         self.groups_ = pd.DataFrame(on_grid(share), index=index, columns=self.item_ids_)
         self._nothing_said(len(pairs))
 
     def _members(self, table: pd.DataFrame) -> sparse.csr_array:
+        # Python looks 3, 3.0 and a NumPy 3 up as one and the same.
         cells = [
-            (row, self._place[column, _key(value)])
+            (row, self._place[column, value])
             for column in table
-            for row, value in enumerate(table[column])
-            if (column, _key(value)) in self._place
+            for row, value in enumerate(_groups(table[column]))
+            if (column, value) in self._place
         ]
         row, place = np.array(cells, dtype=np.intp).reshape(-1, 2).T
         shape = (len(table), len(self._place))
         return sparse.csr_array((np.ones(len(cells)), (row, place)), shape=shape)
 
     def _understood(self, users: pd.DataFrame) -> sparse.csr_array:
-        columns = [c for c in self._table() if c != "user_id" and c in users]
-        return self._members(users[columns])
+        kinds = {column for column, _ in self._place}
+        return self._members(users[[column for column in users if column in kinds]])
 
     def _said_scores(self, said: sparse.csr_array) -> Floats:
         number = np.maximum(said.sum(axis=1), 1.0)[:, None]
@@ -152,8 +154,8 @@ class ClusterPrior(GroupPrior):
             raise TypeError(f"clusters must be a Series indexed by user id, got {kind}")
         named = {"user_id": self.clusters.index, self.column: self.clusters.to_numpy()}
         table = validate_users(pd.DataFrame(named))
-        labels = table[self.column]
-        return table[labels.notna() & ~labels.map(lambda c: _key(c) == _NOISE).astype(bool)]
+        labels = _groups(table[self.column])
+        return table[labels.notna() & ~labels.isin([_NOISE])]
 
 
 class AttributePrior(GroupPrior):
@@ -220,19 +222,21 @@ class AttributePrior(GroupPrior):
         table = validate_users(self.users)
         if self.columns is None:
             return table
-        wanted = list(self.columns)
-        missing = [c for c in wanted if c not in table.columns]
-        if missing or isinstance(self.columns, str):
+        wanted = [] if isinstance(self.columns, str) else list(self.columns)
+        missing = [c for c in wanted if c not in table.columns[1:]]
+        if missing or isinstance(self.columns, str) or len(set(wanted)) < len(wanted):
             raise ValueError(
-                f"columns must be a list of columns of users, got {self.columns!r}; users has "
-                f"{shown(table.columns)}"
+                f"columns must be a list of columns of users, each once, got {self.columns!r}; "
+                f"users has {shown(table.columns[1:])}"
             )
         return table[["user_id", *wanted]]
 
 
-def _key(value: Any) -> Any:
-    """Return the value as something to look up: 3, 3.0 and a NumPy 3 are one group."""
-    if isinstance(value, (np.generic, float)):
-        number = value.item() if isinstance(value, np.generic) else value
-        return int(number) if isinstance(number, float) and number.is_integer() else number
-    return value
+def _groups(column: pd.Series) -> pd.Series:
+    odd = [] if column.dtype != object else [v for v in column if not isinstance(v, Hashable)]
+    if odd:
+        raise SchemaError(
+            f"users.{column.name} holds {shown(odd)}; a group is a number or a text, so leave the "
+            f"column out, or make one of each cell"
+        )
+    return column

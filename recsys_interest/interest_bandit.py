@@ -24,6 +24,7 @@ from recsys_interest.checks import (
     check_frame,
     check_positive,
     check_same_ids,
+    given_ids,
     shown,
 )
 
@@ -178,13 +179,13 @@ class InterestBandit(BaseEstimator):
         Raises
         ------
         TypeError
-            If `user_ids` is a single text.
+            If `user_ids` is a single id.
+        SchemaError
+            If the ids are mixed, or of another kind than those of the answers.
         """
         if not self.__sklearn_is_fitted__():
             self._begin()
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        users = list(user_ids)
+        users = self._asked(user_ids)
         index = pd.Index(users, name="user_id", dtype=None if users else "str")
         return pd.Series(self._arms.take(self._offers(users)), index=index, name="interest")
 
@@ -205,9 +206,14 @@ class InterestBandit(BaseEstimator):
         -------
         InterestBandit
             This object.
+
+        Raises
+        ------
+        TypeError, SchemaError
+            As `choose`.
         """
         check_is_fitted(self)
-        for user in user_ids:
+        for user in self._asked(user_ids):
             self._beliefs.pop(user, None)
         return self
 
@@ -231,11 +237,13 @@ class InterestBandit(BaseEstimator):
         return hasattr(self, "_beliefs")
 
     def _begin(self) -> None:
-        arms = canonical_ids(pd.Series(list(self.interests)), "interests")
+        arms = given_ids(self.interests, "interests")
         if len(arms) < 2 or arms.duplicated().any():
             raise ValueError(
                 f"interests must be at least two different ones, got {shown(arms.tolist())}"
             )
+        if not isinstance(self.prior, Sequence) or len(self.prior) != 2:
+            raise ValueError(f"prior must be two numbers, got {self.prior!r}")
         first, second = (check_positive(p, "prior") for p in self.prior)
         if check_positive(self.discount, "discount") > 1:
             raise ValueError(f"discount must be above 0 and at most 1, got {self.discount}")
@@ -249,6 +257,15 @@ class InterestBandit(BaseEstimator):
         self._rng = check_random_state(self.random_state)
         self._beliefs: dict[Any, Floats] = {}
 
+    def _check_users(self, users: pd.Series, name: str) -> None:
+        known = pd.Series([next(iter(self._beliefs))]) if self._beliefs else users[:0]
+        check_same_ids(users, known, name, "the earlier one")
+
+    def _asked(self, user_ids: Iterable[Any]) -> list[Any]:
+        users = given_ids(user_ids, "user_ids")
+        self._check_users(users, "user_ids")
+        return users.tolist()
+
     def _checked_answers(self, answers: pd.DataFrame) -> tuple[list[Any], list[int], list[bool]]:
         table = check_frame(answers, "answers", ("user_id", "interest", "reward"))
         if table.empty:
@@ -256,8 +273,7 @@ class InterestBandit(BaseEstimator):
         users = canonical_ids(table["user_id"], "answers.user_id")
         interests = canonical_ids(table["interest"], "answers.interest")
         check_same_ids(interests, self._arms.to_series(), "answers.interest", "interests")
-        known = pd.Series(list(self._beliefs)[:1], dtype=None if self._beliefs else "str")
-        check_same_ids(users, known, "answers.user_id", "the earlier one")
+        self._check_users(users, "answers.user_id")
         arms = self._arms.get_indexer(interests)
         if (arms < 0).any():
             raise SchemaError(
@@ -362,7 +378,7 @@ def simulate_regret(
 def _rates(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame) or table.empty:
         raise TypeError(f"{name} must be a DataFrame of users and interests, got {table!r}")
-    rates = table.astype(np.float64)
+    rates = table.apply(as_numbers)
     odd = rates.to_numpy()[~((rates >= 0) & (rates <= 1)).to_numpy()]
     if len(odd):
         raise ValueError(f"{name} must hold rates from 0 to 1, it holds {shown(odd.tolist())}")

@@ -95,7 +95,7 @@ def topics_needed(counts: Mapping[str, int]) -> int:
 def draw_changes(
     counts: Mapping[str, int], second: Ints, n_topics: int, days: int, seed: int
 ) -> Changes:
-    """Choose what happens to which topics, each on a day of its own between 20 and 80 percent.
+    """Choose what happens to which topics, spread over the days between 20 and 80 percent.
 
     Parameters
     ----------

@@ -123,11 +123,11 @@ def make_interest_log(
         Share of the users whose first interest changes once, on a day between 30 % and 70 % of
         the log, to a third topic.
     changes : mapping of str to int, optional
-        How often whole interests change, each time on a day of its own between 20 % and 80 % of
-        the log: ``{"birth": 1, "death": 1, "split": 1, "merge": 1}``. Before a birth and after a
-        death, those who have the interest are spread over topics that never change, of which at
-        least two are kept. Before a split and after a merge, those interested in either of two
-        topics take both alike. Needs one topic for a birth or death, two for a split or merge.
+        How often whole interests change, spread over the days between 20 % and 80 % of the log:
+        ``{"birth": 1, "death": 1, "split": 1, "merge": 1}``. Before a birth and after a death,
+        those who have the interest are spread over topics that never change, of which at least two
+        are kept. Before a split and after a merge, those interested in either of two topics take
+        both alike. Needs one topic for a birth or death, two for a split or merge.
     protected_correlation : float, default 0.0
         Share of the users whose `group` is decided by their first interest; the group of the
         others is a fair coin. Age and gender are always independent of taste.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from recsys_interest.checks import check_count, check_frame
 from recsys_interest.cluster_names import SEPARATOR, name_clusters
+from recsys_interest.window_rows import in_order
 
 __all__ = ["lasting_names", "named_ledger"]
 
@@ -58,6 +59,8 @@ def lasting_names(keywords: pd.Series, *, n_words: int = 2) -> pd.DataFrame:
         raise TypeError("keywords must be a Series of lists, indexed by window and cluster")
     if keywords.index.has_duplicates:
         raise ValueError("keywords has a cluster twice in one window; give one list each")
+    if keywords.index.to_frame().isna().any(axis=None):
+        raise ValueError("keywords has a row without a window or a cluster; drop it")
     rows: list[tuple[Any, ...]] = []
     known: dict[Any, str] = {}
     for window, lists in keywords.sort_index().groupby(level=0, sort=True):
@@ -80,9 +83,8 @@ def lasting_names(keywords: pd.Series, *, n_words: int = 2) -> pd.DataFrame:
 
 def _fits(name: str, words: list[str]) -> bool:
     parts = name.split(SEPARATOR)
-    return 2 * sum(part.rpartition(" (")[0] in words or part in words for part in parts) >= len(
-        parts
-    )
+    fits = [part in words or part.rpartition(" (")[0] in words for part in parts]
+    return 2 * sum(fits) >= len(parts)
 
 
 def named_ledger(ledger: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +126,8 @@ def named_ledger(ledger: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
     """
     events = check_frame(ledger, "ledger", _LEDGER).reset_index(drop=True)
     names = check_frame(names, "names", _NAMED)
-    order = {window: n for n, window in enumerate(sorted({*events["window"], *names["window"]}))}
+    every = in_order({*events["window"], *names["window"]}, "window of ledger and names")
+    order = {window: n for n, window in enumerate(every)}
     by_cluster = {
         cluster: [(order[w], name) for w, name in zip(mine["window"], mine["name"], strict=True)]
         for cluster, mine in names.groupby("cluster")

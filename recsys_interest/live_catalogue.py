@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from recsys_interest.checks import canonical_ids, check_same_ids
 from recsys_interest.decayed_sums import decay, microseconds, moments
+from recsys_interest.products import exact_pairs
 from recsys_interest.profile_sums import extended
+from recsys_interest.top_k import Found, ranked, shortlist
 from recsys_interest.vectors import unit_rows
 
 __all__ = ["LiveCatalogue", "known_kind"]
@@ -47,6 +49,8 @@ class LiveCatalogue:
         unit = unit_rows(vectors.to_numpy(dtype=np.float64)).astype(np.float32)
         self.unit = np.ascontiguousarray(unit)
         self.blank: NDArray[np.bool_] = np.logical_not(unit.any(axis=1))
+        # Twice the error bound of a dot product of two of length one, in any order of its sums.
+        self.slack = float(unit.shape[1] * np.finfo(np.float32).eps)
         self.rows = vectors.to_numpy()
         self.place = {item: n for n, item in enumerate(vectors.index.tolist())}
 
@@ -60,9 +64,9 @@ class LiveCatalogue:
         before = self.ids
         self._take(extended(self.vectors, more))
         places = self.ids.get_indexer(before)
-        mass, newest = np.zeros(len(self.ids)), np.full(len(self.ids), NEVER)
-        mass[places], newest[places] = self.mass, self.newest
-        self.mass, self.newest = mass, newest
+        mass, newest = self.mass, self.newest
+        self.mass, self.newest = np.zeros(len(self.ids)), np.full(len(self.ids), NEVER)
+        self.mass[places], self.newest[places] = mass, newest
         return places
 
     def add(self, item: Ints, time: Ints, strength: Floats) -> None:
@@ -83,17 +87,33 @@ class LiveCatalogue:
         popularity: Floats = self.mass * decay(age, self.half_life)
         return popularity
 
-    def scores(self, own: NDArray[np.bool_], directions: Singles) -> Singles:
+    def scores(self, own: NDArray[np.bool_], directions: Singles) -> NDArray[np.floating]:
         """Return the cosines with the directions of those who have an own one, else popularity."""
         if len(own) == 1 and own[0]:  # the usual request, without a copy
             scores: Singles = (self.unit @ directions[0])[None]
             scores[0, self.blank] = -np.inf
             return scores
-        scores = np.empty((len(own), len(self.ids)), dtype=np.float32)
+        # Sums of strengths need float64: two large ones may differ by little.
+        kind = np.float32 if own.all() else np.float64
+        scores = np.empty((len(own), len(self.ids)), dtype=kind)
         scores[own] = directions @ self.unit.T
         scores[np.ix_(own, self.blank)] = -np.inf
         scores[~own] = self.popularity()
         return scores
+
+    def best(
+        self, scores: NDArray[np.floating], own: NDArray[np.bool_], directions: Singles, k: int
+    ) -> Found:
+        """Return row, item, score and rank of the k best of each row of `scores`.
+
+        The last bits of a product of matrices depend on their sizes. So the cosines of what may be
+        among the best are computed once more, pair by pair: equal items stay equal.
+        """
+        user, item = shortlist(scores, k, np.where(own, 2 * self.slack, 0.0))
+        score, mine = scores[user, item].astype(np.float64), own[user]
+        place = np.cumsum(own) - 1
+        score[mine] = exact_pairs(directions, self.unit)(place[user[mine]], item[mine])
+        return ranked(user, item, score, k)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the counts as a table."""
@@ -113,7 +133,9 @@ def known_kind(one: Any, name: str, known: Mapping[Any, int]) -> Any:
     7
     """
     other = next(iter(known), one)
-    if type(one) is type(other) and type(one) in (int, str) and one != "":
+    if type(one) is type(other) is str and one.strip():
+        return one
+    if type(one) is type(other) is int and abs(one) < 2**63:
         return one
     ids = canonical_ids(pd.Series([one]), name)
     check_same_ids(ids, pd.Series([other]), name, f"the earlier {name}")

@@ -71,7 +71,7 @@ class LiveProfiles:
         weight: Floats,
         vectors: NDArray[Any],
     ) -> None:
-        """Take in events.
+        """Take in events, sorted by time and then by user, item and weight.
 
         Parameters
         ----------
@@ -85,10 +85,9 @@ class LiveProfiles:
         vectors : ndarray of float32, shape (n_items, n_features)
             Of the items.
         """
-        # One order whatever order they came in, so that the same users make room.
-        order = np.lexsort((weight, item, user, time))
-        for start in range(0, len(order), min(EVENTS_AT_ONCE, self.max_users)):
-            part = order[start : start + min(EVENTS_AT_ONCE, self.max_users)]
+        size = min(EVENTS_AT_ONCE, self.max_users)
+        for start in range(0, len(user), size):
+            part = slice(start, start + size)
             here, code = np.unique(user[part], return_inverse=True)
             newest = np.full(len(here), NEVER)
             np.maximum.at(newest, code, time[part])
@@ -96,8 +95,8 @@ class LiveProfiles:
             self._count(rows, code, newest)
             self._remember(rows[code], item[part], time[part])
             used = weight[part] > 0
-            some = part[used]
-            self._sum(rows, code[used], time[some], weight[some], vectors[item[some]])
+            some = item[part][used]
+            self._sum(rows, code[used], time[part][used], weight[part][used], vectors[some])
 
     def _rows(self, users: Sequence[Any], order: NDArray[np.intp]) -> Ints:
         """Return the rows of different users, new ones if need be; `order` is that of time."""
@@ -217,11 +216,13 @@ class LiveProfiles:
 
     def from_frames(self, state: Mapping[str, pd.DataFrame], items: pd.Index) -> None:
         """Take over what `to_frames` returned, into an object without users."""
-        users, seen = state["users"], state["seen"]
+        users = state["users"].tail(self.max_users)  # the others would be the first to make room
         ids = users["user_id"].tolist()
-        self._grow(max(len(ids), 16))
+        seen = state["seen"][state["seen"]["user_id"].isin(ids)]
+        self._grow(min(max(len(ids), 16), self.max_users))
         rows = self._rows(ids, np.arange(len(ids)))
-        self.sums[rows] = state["sums"].to_numpy(dtype=np.float64)
+        self.sums[rows] = state["sums"].tail(len(ids)).to_numpy(dtype=np.float64)
+        self.n_evicted += len(state["users"]) - len(ids)
         for name in _COLUMNS:
             column = users[name]
             moment = name in ("last", "anchor")

@@ -5,7 +5,6 @@ Chapter: 14 (dynamic interests).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -15,12 +14,18 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import SchemaError, as_moment, check_count, check_same_ids, shown
+from recsys_interest.checks import (
+    SchemaError,
+    as_moment,
+    check_count,
+    check_same_ids,
+    given_ids,
+    shown,
+)
 from recsys_interest.decayed_sums import microseconds
 from recsys_interest.live_catalogue import LiveCatalogue, known_kind
 from recsys_interest.live_profiles import LiveProfiles
 from recsys_interest.profile_sums import used_columns
-from recsys_interest.recommender import best_cells
 from recsys_interest.schema import validate_events
 from recsys_interest.vectors import check_vectors
 from recsys_interest.weighing import Weighing
@@ -33,6 +38,7 @@ Floats = NDArray[np.float64]
 SCORES_AT_ONCE = 5_000_000
 MOST_STRENGTHS = 10_000
 _SOURCES = np.array(["popularity", "live"])
+_SOME_DAY = pd.Timestamp(0, tz="UTC")
 _STATE = {"users", "sums", "seen", "items", "item_vectors", "settings"}
 
 
@@ -164,14 +170,12 @@ class LiveRecommender(BaseEstimator):
             return self.fit(events, item_vectors)
         log = validate_events(used_columns(events))
         strength = self._weighing.strength(log)
-        if not (strength < np.inf).all():
-            raise SchemaError("events.value is too large to be weighed; rescale it")
-        self._check_users(log["user_id"])
-        ids = self._catalogue.ids if item_vectors is None else item_vectors.index
-        check_same_ids(log["item_id"], ids.to_series(), "events.item_id", "item_vectors.index")
-        if item_vectors is not None:
-            places = self._catalogue.extend(check_vectors(item_vectors, "item_vectors"))
-            self._live.renumber(places)
+        self._check_users(log["user_id"], "events.user_id")
+        more = None if item_vectors is None else check_vectors(item_vectors, "item_vectors")
+        ids = (self._catalogue.ids if more is None else more.index).to_series()
+        check_same_ids(log["item_id"], ids, "events.item_id", "item_vectors.index")
+        if more is not None:
+            self._live.renumber(self._catalogue.extend(more))
         if len(log):
             item = self._catalogue.ids.get_indexer(log["item_id"])
             user, users = pd.factorize(log["user_id"], sort=True)
@@ -247,9 +251,9 @@ class LiveRecommender(BaseEstimator):
         """
         check_is_fitted(self)
         k = check_count(k, "k")
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        asked = sorted(self._live.row) if user_ids is None else list(dict.fromkeys(user_ids))
+        if not isinstance(exclude_seen, (bool, np.bool_)):
+            raise TypeError(f"exclude_seen must be True or False, got {exclude_seen!r}")
+        asked = sorted(self._live.row) if user_ids is None else self._asked(user_ids)
         rows = self._live.find(asked)
         size = max(1, SCORES_AT_ONCE // max(1, len(self._catalogue.ids)))
         at = range(0, max(len(asked), 1), size)
@@ -278,9 +282,16 @@ class LiveRecommender(BaseEstimator):
         -------
         LiveRecommender
             This object.
+
+        Raises
+        ------
+        TypeError
+            If `user_ids` is a single id.
+        SchemaError
+            If the ids are of another kind than those of the events.
         """
         check_is_fitted(self)
-        for user in user_ids:
+        for user in self._asked(user_ids):
             self._live.drop(user)
         return self
 
@@ -293,13 +304,11 @@ class LiveRecommender(BaseEstimator):
             ``users``, ``sums``, ``seen``, ``items``, ``item_vectors`` and ``settings``.
         """
         check_is_fitted(self)
-        made = {**self._weighing.settings(), "n_evicted": self._live.n_evicted}
-        values = [json.dumps(value, sort_keys=True) for value in made.values()]
         return {
             **self._live.to_frames(self._catalogue.ids),
             "items": self._catalogue.to_frame(),
             "item_vectors": self._catalogue.vectors,
-            "settings": pd.DataFrame({"setting": list(made), "value": values}),
+            "settings": self._weighing.to_frame(n_evicted=self._live.n_evicted),
         }
 
     def set_state(self, state: Mapping[str, pd.DataFrame]) -> Self:
@@ -323,13 +332,11 @@ class LiveRecommender(BaseEstimator):
         missing = sorted(_STATE - set(state))
         if missing:
             raise SchemaError(f"state lacks {shown(missing)}; pass all that get_state returned")
-        made = state["settings"]
-        saved = dict(zip(made["setting"], map(json.loads, made["value"]), strict=True))
-        self._checked().check_same(saved, "the state was made")
+        saved = self._checked().check_frame(state["settings"])
         self._begin(check_vectors(state["item_vectors"], "item_vectors"))
         self._catalogue.from_frame(state["items"])
-        self._live.from_frames(state, self._catalogue.ids)
         self._live.n_evicted = int(saved["n_evicted"])
+        self._live.from_frames(state, self._catalogue.ids)
         return self
 
     @property
@@ -371,22 +378,32 @@ class LiveRecommender(BaseEstimator):
         self._catalogue = LiveCatalogue(vectors, half_life)
         self._live = LiveProfiles(vectors.shape[1], half_life, self.max_users, self.max_seen)
 
-    def _check_users(self, users: pd.Series) -> None:
+    def _check_users(self, users: pd.Series, name: str) -> None:
         known = pd.Series([next(iter(self._live.row))]) if self._live.row else users[:0]
-        check_same_ids(users, known, "events.user_id", "the earlier one")
+        check_same_ids(users, known, name, "the earlier one")
+
+    def _asked(self, user_ids: Iterable[Any]) -> list[Any]:
+        users = given_ids(user_ids, "user_ids")
+        self._check_users(users, "user_ids")
+        return list(dict.fromkeys(users.tolist()))
 
     def _strength(self, event: str, value: float) -> float:
         key = (event, value if value == value else np.nan)  # one NaN for all of them
         if key not in self._strengths:
             if len(self._strengths) >= MOST_STRENGTHS:
                 self._strengths.clear()
-            row = pd.DataFrame({"event": [event], "value": [value]})
-            self._strengths[key] = self._weighing.strength(row).item()
+            row = {"user_id": 0, "item_id": 0, "timestamp": _SOME_DAY, "event": [event]}
+            one = validate_events(pd.DataFrame({**row, "value": [value]}))
+            self._strengths[key] = self._weighing.strength(one).item()
         return self._strengths[key]
 
     def _add(self, users: list[Any], user: Ints, item: Ints, time: Ints, strength: Floats) -> None:
+        # Whatever order they came in: the same users make room, and sums are equal.
+        order = np.lexsort((strength, item, user, time))
+        user, item, time, strength = user[order], item[order], time[order], strength[order]
         known: NDArray[np.bool_] = item >= 0
-        counts = np.logical_and(known, ~self._catalogue.blank[item])
+        counts = known.copy()
+        counts[known] = ~self._catalogue.blank[item[known]]
         weight = np.where(counts, strength, 0.0)
         self._live.add(users, user, item, time, weight, self._catalogue.rows)
         self._catalogue.add(item[known], time[known], strength[known])
@@ -397,5 +414,5 @@ class LiveRecommender(BaseEstimator):
         if exclude_seen:
             for place in np.flatnonzero(rows >= 0).tolist():
                 scores[place, list(self._live.seen[rows[place]])] = -np.inf
-        user, item, score, rank = best_cells(scores, k)
-        return user + start, item, score.astype(np.float64), rank, own[user]
+        user, item, score, rank = self._catalogue.best(scores, own, directions, k)
+        return user + start, item, score, rank, own[user]

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, LinearRecommender, aligned_vectors
 from recsys_interest.blending import PopularityBlend
-from recsys_interest.checks import check_count, check_same_ids
+from recsys_interest.checks import check_count, check_same_ids, is_missing, plain
 from recsys_interest.likes import on_grid
 from recsys_interest.linear_forms import centred
 from recsys_interest.recommender import Floats, Positions, Recommender, best_cells, rows_of
@@ -132,8 +132,9 @@ class Prior(BehaviourRecommender):
         self.said_ = rows_of(self.said_, users)
 
     def _can_score(self, users: Positions) -> NDArray[np.bool_]:
-        has_said = np.diff(self.said_.indptr) > 0
-        return np.logical_and(users >= 0, has_said[users])
+        # The last one is who stands nowhere (−1), even if nobody was told of.
+        has_said: NDArray[np.bool_] = np.append(np.diff(self.said_.indptr) > 0, False)
+        return has_said[users]
 
     def _scores(self, users: Positions) -> Floats:
         return self._said_scores(self.said_[users])
@@ -147,8 +148,7 @@ def liked_next(model: Recommender, history: sparse.csr_array) -> Floats:
     ----------
     model : Recommender
         A `LinearRecommender` or `TextInformedRecommender`, or a `PopularityBlend` of one; of any
-        other kind nothing is known
-        about weighted histories, and the scores are zeros.
+        other kind nothing is known about weighted histories, and the scores are zeros.
     history : csr_array of float64, shape (n_users, n_items)
         How much each user likes each item of the model's catalogue.
 
@@ -185,7 +185,8 @@ class VectorPrior(Prior):
         \mathrm{score} = s + s W ,
 
     with the centred unit vectors :math:`q` of the statement and :math:`E_j` of the items, and the
-    weights :math:`W` of a linear model if there is one.
+    weights :math:`W` of a linear model if there is one. A subclass says what the cells of its
+    column stand for (`_meant`).
     """
 
     column: str
@@ -203,16 +204,28 @@ class VectorPrior(Prior):
         self.text_ = centred(vectors, self.mean_)
         self._nothing_said(len(self.item_ids_))
 
+    def _understood(self, users: pd.DataFrame) -> sparse.csr_array:
+        place, said = np.full(len(users), -1, dtype=np.intp), np.empty(0, dtype=np.intp)
+        histories = sparse.csr_array((0, len(self.item_ids_)))
+        if self.column in users:
+            said = np.flatnonzero(~is_missing(plain(users[self.column])))
+        if len(said):
+            cells = users[self.column].iloc[said].set_axis(users["user_id"].iloc[said])
+            histories, place[said] = self._meant(cells), np.arange(len(said))
+        return rows_of(histories, place)
+
+    @abstractmethod
+    def _meant(self, cells: pd.Series) -> sparse.csr_array:
+        """Return the history each cell stands for: at least one, by user id, none missing."""
+
     def _histories(self, vectors: pd.DataFrame, name: str) -> sparse.csr_array:
         rows = check_vectors(vectors, name).loc[vectors.index].to_numpy(dtype=np.float64)
-        if len(rows) and rows.shape[1] != self.text_.shape[1]:
+        if rows.shape[1] != self.text_.shape[1]:
             raise ValueError(
                 f"{name} has {rows.shape[1]} features, the items {self.text_.shape[1]}; encode "
                 f"both with the same model"
             )
-        near = np.empty((0, len(self.text_)))
-        if len(rows):
-            near = on_grid(centred(unit_rows(rows), self.mean_) @ self.text_.T)
+        near = on_grid(centred(unit_rows(rows), self.mean_) @ self.text_.T)
         near[near <= 0] = -np.inf
         row, column, cosine, _ = best_cells(near, self.n_neighbors)
         return sparse.csr_array((cosine, (row, column)), shape=near.shape)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import as_moment, canonical_ids, check_same_ids, shown
+from recsys_interest.checks import as_moment, check_same_ids, given_ids, shown
 from recsys_interest.decayed_sums import DecayedSums, decay, microseconds, moments
 from recsys_interest.means import weighted_means
 from recsys_interest.schema import validate_events
@@ -60,12 +60,8 @@ class ProfileSums:
         return DecayedSums.merged([part.of(ids) for part in self._parts], self._weighing.half_life)
 
     def _asked(self, user_ids: Iterable[Any]) -> pd.Index:
-        if isinstance(user_ids, str):
-            raise TypeError(f"user_ids must be several ids, got {user_ids!r}; write [{user_ids!r}]")
-        asked = list(user_ids)
-        if not asked:
-            return self._parts[0].users[:0]
-        return pd.Index(canonical_ids(pd.Series(asked), "user_ids"))
+        asked = given_ids(user_ids, "user_ids")
+        return pd.Index(asked) if len(asked) else self._parts[0].users[:0]
 
     def _weights(self, sums: DecayedSums) -> tuple[NDArray[Any], ...]:
         """Return which pairs count, their weights, and each user's sum and newest moment.

@@ -5,7 +5,6 @@ Chapter: 05 (user profiles).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -302,10 +301,19 @@ class InterestProfiler(ProfileSums, BaseEstimator):
         InterestProfiler
             This object. Events of these users that are given again later count again;
             `DurableStream` refuses them.
+
+        Raises
+        ------
+        TypeError
+            If `user_ids` is a single id.
+        SchemaError
+            If the ids are of another kind than those of the events.
         """
         check_is_fitted(self)
-        ids = self._asked(user_ids)
-        self._start(self.item_vectors_, [self._whole().without(ids)], self._weighing)
+        ids, known = self._asked(user_ids), self._whole()
+        # To forget nobody because of "7" for 7 would look like having forgotten.
+        check_same_ids(ids.to_series(), known.users.to_series(), "user_ids", "events.user_id")
+        self._start(self.item_vectors_, [known.without(ids)], self._weighing)
         return self
 
     def get_state(self) -> dict[str, pd.DataFrame]:
@@ -319,11 +327,12 @@ class InterestProfiler(ProfileSums, BaseEstimator):
         """
         check_is_fitted(self)
         users, pairs = self._whole().to_frames()
-        made = self._weighing.settings()
-        values = [json.dumps(value, sort_keys=True) for value in made.values()]
-        settings = pd.DataFrame({"setting": list(made), "value": values})
-        vectors = self.item_vectors_.copy()
-        return {"users": users, "pairs": pairs, "settings": settings, "item_vectors": vectors}
+        return {
+            "users": users,
+            "pairs": pairs,
+            "settings": self._weighing.to_frame(),
+            "item_vectors": self.item_vectors_.copy(),
+        }
 
     def set_state(self, state: Mapping[str, pd.DataFrame]) -> Self:
         """Go on where `get_state` was called.
@@ -349,9 +358,8 @@ class InterestProfiler(ProfileSums, BaseEstimator):
         if missing:
             raise SchemaError(f"state lacks {shown(missing)}; pass all that get_state returned")
         users, pairs, settings = (check_frame(state[n], n, c) for n, c in _STATE.items())
-        saved = dict(zip(settings["setting"], map(json.loads, settings["value"]), strict=True))
         weighing = self._checked()
-        weighing.check_same(saved, "the state was made")
+        weighing.check_frame(settings)
         vectors = check_vectors(state["item_vectors"], "item_vectors")
         sums = DecayedSums.from_frames(users, pairs, weighing.half_life)
         self._start(vectors, [sums], weighing)

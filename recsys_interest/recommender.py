@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys_interest.checks import canonical_ids, check_count, check_same_ids, shown
+from recsys_interest.checks import check_count, check_same_ids, given_ids, shown
 from recsys_interest.products import best_products, exact_pairs
 from recsys_interest.schema import SchemaError, validate_events, validate_items
 from recsys_interest.top_k import Found, Positions, best_cells, ranked, shortlist
@@ -409,12 +409,8 @@ def _asked_ids(
 ) -> pd.Index:
     if ids is None:
         return known
-    several = (str, bytes, Mapping, pd.DataFrame, pd.MultiIndex)
-    if isinstance(ids, several) or not isinstance(ids, Iterable):
-        raise TypeError(f"{name} must be a list, array or Series of ids, got {type(ids).__name__}")
-    asked = pd.Series(ids if isinstance(ids, (pd.Series, pd.Index)) else list(ids))
+    asked = given_ids(ids, name)
     if asked.empty:
         return known[:0]
-    asked = canonical_ids(asked, name)
     check_same_ids(asked, known.to_series(), name, known_name)
     return pd.Index(asked.unique(), name=known.name)

@@ -5,9 +5,10 @@ Chapter: 14 (dynamic interests).
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,10 @@ def compare_refits(
     log = log.sort_values(["timestamp", "user_id", "item_id"], ignore_index=True)
     first, length = (
         as_moment(start, "start"),
-        pd.Timedelta(days=check_positive(step_days, "step_days")),
+        pd.Timedelta(days=check_positive(step_days, "step_days")).floor("us"),
     )
+    if not length:
+        raise ValueError(f"step_days is too short to be a step: {step_days}")
     since = first if measure_from is None else as_moment(measure_from, "measure_from")
     check_count(k, "k")
     if not isinstance(policies, Mapping) or not policies:
@@ -130,19 +133,19 @@ def compare_refits(
     if not (log["timestamp"] < first).any():
         raise ValueError(f"there are no events before start ({first}) to learn from")
     wanted = _first_likes(log)
+    moments = pd.date_range(first, max(first, log["timestamp"].max()), freq=length)
+    ends = log["timestamp"].searchsorted([*moments, moments[-1] + length])
     rows, costs = [], {}
     for name, policy in policies.items():
-        run = _Run(learn, policy, log[log["timestamp"] < first], first)
-        moment = first
-        while moment <= log["timestamp"].max():
-            new = log[(log["timestamp"] >= moment) & (log["timestamp"] < moment + length)]
+        # A policy has a memory of its own: each replay begins without that of the one before.
+        run = _Run(learn, copy.deepcopy(policy), log, first, int(ends[0]))
+        for moment, end in zip(moments, ends[1:].tolist(), strict=True):
             run.prepare(moment)
-            likes = wanted[wanted.index.isin(new.index)]
+            likes = wanted[(wanted.index >= run.now_at) & (wanted.index < end)]
             if len(likes):
                 quality = run.quality(likes, k)
                 rows.append(quality.assign(policy=name, step=moment, measured=moment >= since))
-            run.happen(new)
-            moment += length
+            run.happen(end)
         costs[name] = {"refits": run.refits, "seconds": run.seconds}
     if not any(row["measured"].any() for row in rows):
         raise ValueError(f"nobody turns to anything new from {since} on; choose an earlier moment")
@@ -156,37 +159,37 @@ class _Run:
 
     learn: Callable[[pd.DataFrame], Any]
     policy: RefitPolicy
-    log: pd.DataFrame
+    log: pd.DataFrame  # by time, also what is yet to come
     now: pd.Timestamp
+    now_at: int  # how many events have happened
     refits: int = -1
     seconds: float = 0.0
-    new: list[pd.DataFrame] = field(default_factory=list)  # not yet shown to the policy
-    later: list[pd.DataFrame] = field(default_factory=list)  # since the fit
 
     def __post_init__(self) -> None:
+        self._asked_at = self.now_at
         self._fit()
 
     def _fit(self) -> None:
         begin = time.process_time()
-        self.model = self.learn(self.log)
-        self.policy.fitted(self.log, self.now)
+        so_far = self.log[: self.now_at]
+        self.model = self.learn(so_far)
+        self.policy.fitted(so_far, self.now)
         self.seconds += time.process_time() - begin
         self.refits += 1
-        self.later = []
+        self._fitted_at = self.now_at
 
     def prepare(self, now: pd.Timestamp) -> None:
         self.now = now
-        new = pd.concat(self.new) if self.new else self.log.iloc[:0]
-        self.new = []
         begin = time.process_time()
-        due = self.policy.due(new, now)
+        due = self.policy.due(self.log[self._asked_at : self.now_at], now)
         self.seconds += time.process_time() - begin
+        self._asked_at = self.now_at
         if due:
             self._fit()
 
     def quality(self, likes: pd.DataFrame, k: int) -> pd.DataFrame:
         users = likes["user_id"].unique()
-        later = pd.concat(self.later) if self.later else self.log.iloc[:0]
+        later = self.log[self._fitted_at : self.now_at]
         done = later.loc[later["user_id"].isin(users), ["user_id", "item_id"]].drop_duplicates()
         most = done.groupby("user_id").size().max() if len(done) else 0
         options = {"session": later} if self._by_session and len(later) else {}
@@ -202,10 +205,8 @@ class _Run:
     def _by_session(self) -> bool:
         return self.policy.follows and not hasattr(self.model, "partial_fit")
 
-    def happen(self, new: pd.DataFrame) -> None:
-        self.log = pd.concat([self.log, new])
-        self.new.append(new)
-        self.later.append(new)
+    def happen(self, end: int) -> None:
+        new, self.now_at = self.log[self.now_at : end], end
         if self.policy.follows and hasattr(self.model, "partial_fit"):
             begin = time.process_time()
             self.model.partial_fit(new)

@@ -5,12 +5,19 @@ Chapter: 13 (cold start).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from recsys_interest.checks import check_frame
+from recsys_interest.checks import (
+    SchemaError,
+    as_numbers,
+    canonical_ids,
+    check_frame,
+    check_same_ids,
+    shown,
+)
 
 __all__ = ["explanation_sentences"]
 
@@ -35,7 +42,7 @@ def explanation_sentences(
     words : DataFrame, optional
         From `explain_words`.
     titles : mapping or Series of str, optional
-        What to call the items; their ids by default.
+        What to call the items; one without a title is called by its id.
 
     Returns
     -------
@@ -47,7 +54,7 @@ def explanation_sentences(
     TypeError
         If an argument is of the wrong kind.
     SchemaError
-        If a table lacks a column.
+        If a table lacks a column, or the ids are of another kind than those of the lists.
 
     Notes
     -----
@@ -62,22 +69,39 @@ def explanation_sentences(
     >>> explanation_sentences(lists, reasons, titles={"tent": "Tent for two"})["because"].tolist()
     ['Because of Tent for two (80 %).', 'Because it is popular.']
     """
-    rows = check_frame(lists, "lists", (*_PAIR, "rank", "source"))
-    given = check_frame(reasons, "reasons", (*_PAIR, "because", "share"))
-    named = {} if titles is None else dict(titles.items())
-    said = [f"{named.get(i, i)} ({s:.0%})".replace("%)", " %)") for i, s in _pairs_of(given)]
+    rows = _pairs(lists, "lists", ("rank", "source"))
+    given = _pairs(reasons, "reasons", ("because", "share"), rows)
+    if titles is not None and not isinstance(titles, (Mapping, pd.Series)):
+        raise TypeError(f"titles must be a mapping or a Series, got {type(titles).__name__}")
+    named = {} if titles is None else {i: t for i, t in titles.items() if isinstance(t, str)}
+    share = as_numbers(given["share"])
+    if share.isna().any():
+        raise SchemaError(f"reasons.share must be numbers, it holds {shown(given['share'])}")
+    because = zip(given["because"], share, strict=True)
+    said = [f"{named.get(item, item)} ({100 * s:.0f} %)" for item, s in because]
     parts = given[_PAIR].assign(said=said).groupby(_PAIR)["said"].agg(list).to_dict()
     texts = {}
     if words is not None:
-        spoken = check_frame(words, "words", (*_PAIR, "word"))
-        texts = spoken.groupby(_PAIR)["word"].agg(list).to_dict()
+        spoken = _pairs(words, "words", ("word",), rows)
+        texts = spoken.dropna(subset="word").groupby(_PAIR)["word"].agg(list).to_dict()
     pairs = list(zip(rows["user_id"], rows["item_id"], strict=True))
-    because = [
+    sentences = [
         _sentence(parts.get(pair, []), texts.get(pair, []), source)
         for pair, source in zip(pairs, rows["source"], strict=True)
     ]
-    out = rows[[*_PAIR, "rank"]].reset_index(drop=True)
-    return out.assign(because=pd.Series(because, index=out.index, dtype="str"))
+    out = rows[[*_PAIR, "rank"]]
+    return out.assign(because=pd.Series(sentences, index=out.index, dtype="str"))
+
+
+def _pairs(
+    table: pd.DataFrame, name: str, columns: tuple[str, ...], lists: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    out = check_frame(table, name, (*_PAIR, *columns)).reset_index(drop=True)
+    for column in _PAIR:
+        out[column] = canonical_ids(out[column], f"{name}.{column}")
+        if lists is not None:
+            check_same_ids(out[column], lists[column], f"{name}.{column}", f"lists.{column}")
+    return out
 
 
 _SOURCES = {
@@ -95,7 +119,3 @@ def _sentence(reasons: list[str], words: list[str], source: str) -> str:
     first = f"Because {_SAID[source]} is close to" if source in _SAID else "Because of"
     text = f"; its text says {', '.join(words)}" if words else ""
     return f"{first} {listed}{text}."
-
-
-def _pairs_of(reasons: pd.DataFrame) -> Iterator[tuple[Any, float]]:
-    return zip(reasons["because"], reasons["share"], strict=True)

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys_interest.checks import shown
+
 __all__ = ["StreamStore"]
 
 Ints = NDArray[np.int64]
@@ -56,7 +58,10 @@ class StreamStore:
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = sqlite3.connect(self.path, timeout=0.0, isolation_level=None)
+        try:
+            self._file = sqlite3.connect(self.path, timeout=0.0, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            raise ValueError(f"path is no file that can be opened: {self.path}: {error}") from None
         try:
             self._prepare(sync)
         except BaseException as error:
@@ -75,7 +80,16 @@ class StreamStore:
         # What is deleted is overwritten: a user who is forgotten is not left in the file.
         self._file.execute("pragma secure_delete = on")
         self._file.execute("pragma temp_store = memory")
-        self._file.executescript(f"begin exclusive; {_TABLES} commit;")
+        self._file.execute("begin exclusive")
+        names = {row[0] for row in self._file.execute("select name from sqlite_master")}
+        if names and not {"about", "seen", "forgotten", "state", "batch"} <= names:
+            raise ValueError(
+                f"{self.path} is not a saved stream but another database, with {shown(names)}; "
+                f"choose a file of its own"
+            )
+        for statement in _TABLES.split(";"):
+            self._file.execute(statement)
+        self._file.execute("commit")
         version = self.about("format", FORMAT_VERSION)
         if version > FORMAT_VERSION:
             raise ValueError(

@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.checks import SchemaError, shown
+from recsys_interest.checks import SchemaError, shown, valid_text
 from recsys_interest.encoder import TextEncoder
 from recsys_interest.likes import on_grid
 from recsys_interest.priors import VectorPrior
-from recsys_interest.recommender import Positions, Recommender, rows_of
-from recsys_interest.vectors import check_vectors
+from recsys_interest.recommender import Recommender
+from recsys_interest.vectors import check_encoder, check_vectors, encoded
 
 __all__ = ["InterestPrior", "ProfilePrior", "TextPrior"]
+
+_ENCODED = "encoder.transform(texts)"
 
 
 class TextPrior(VectorPrior):
@@ -93,16 +94,15 @@ class TextPrior(VectorPrior):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        _check_encoder(self.encoder)
-        self.encoder_ = TextEncoder(progress=False) if self.encoder is None else self.encoder
+        self.encoder_ = check_encoder(
+            TextEncoder(progress=False) if self.encoder is None else self.encoder
+        )
 
-    def _understood(self, users: pd.DataFrame) -> sparse.csr_array:
-        if self.column not in users:
-            return sparse.csr_array((len(users), len(self.item_ids_)))
-        texts = _texts(users[self.column], f"users.{self.column}")
-        said = np.flatnonzero(texts.str.strip() != "")
-        vectors = _encoded(self.encoder_, texts.iloc[said])
-        return rows_of(self._histories(vectors, "encoder.transform(texts)"), _place(said, users))
+    def _meant(self, cells: pd.Series) -> sparse.csr_array:
+        odd = [cell for cell in cells if not isinstance(cell, str)]
+        if odd:
+            raise SchemaError(f"users.{self.column} must be text, it holds {shown(odd)}")
+        return self._histories(encoded(self.encoder_, [valid_text(t) for t in cells]), _ENCODED)
 
 
 class InterestPrior(VectorPrior):
@@ -181,42 +181,40 @@ class InterestPrior(VectorPrior):
         if self.vectors is None and self.encoder is None:
             raise TypeError("vectors and encoder are both missing; give names to choose, or both")
         if self.encoder is not None:
-            _check_encoder(self.encoder)
-        self._names: dict[str, Any] = {}
+            check_encoder(self.encoder)
+        self._themes = pd.DataFrame()
         if self.vectors is not None:
-            names = check_vectors(self.vectors, "vectors").index
-            self._names = {_plain(str(name)): name for name in names}
-            if len(self._names) < len(names):
-                raise SchemaError(f"vectors.index has names that differ in capitals only: {names}")
+            table = check_vectors(self.vectors, "vectors")
+            self._themes = table.set_axis([_plain(str(name)) for name in table.index])
+        twice = self._themes.index[self._themes.index.duplicated()]
+        if len(twice):
+            raise SchemaError(
+                f"vectors.index has names that differ in capitals only: {shown(twice)}"
+            )
 
-    def _understood(self, users: pd.DataFrame) -> sparse.csr_array:
-        if self.column not in users:
-            return sparse.csr_array((len(users), len(self.item_ids_)))
-        chosen = [_interests(cell, self.column) for cell in users[self.column]]
-        words = sorted({_plain(w) for words in chosen for w in words} - {""})
+    def _meant(self, cells: pd.Series) -> sparse.csr_array:
+        chosen = [_interests(cell, self.column) for cell in cells]
+        words = sorted(set().union(*chosen))
         if self.encoder is None:
-            words = [w for w in words if w in self._names]
-        history = self._of_words(words)
+            words = [w for w in words if w in self._themes.index]
         number = {word: n for n, word in enumerate(words)}
-        shares = np.zeros((len(users), len(words)))
-        for row, wanted in enumerate(chosen):
-            known = {number[w] for w in map(_plain, wanted) if w in number}
-            shares[row, list(known)] = 1.0 / max(len(known), 1)
-        said = sparse.csr_array(sparse.csr_array(shares) @ history)
+        pairs = [(row, number[w]) for row, ws in enumerate(chosen) for w in ws if w in number]
+        rows, columns = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        share = 1.0 / np.bincount(rows, minlength=1)[rows]
+        shares = sparse.csr_array((share, (rows, columns)), shape=(len(chosen), len(words)))
+        said = sparse.csr_array(shares @ self._of_words(words))
         said.data = on_grid(said.data)
         said.sort_indices()
         return said
 
     def _of_words(self, words: list[str]) -> sparse.csr_array:
-        named = [w for w in words if w in self._names]
-        other = [w for w in words if w not in self._names]
+        named = [w for w in words if w in self._themes.index]
+        other = [w for w in words if w not in self._themes.index]
         parts = [sparse.csr_array((0, len(self.item_ids_)))]
-        if self.vectors is not None and named:
-            table = check_vectors(self.vectors, "vectors").loc[[self._names[w] for w in named]]
-            parts.append(self._histories(table, "vectors"))
+        if named:
+            parts.append(self._histories(self._themes.loc[named], "vectors"))
         if other:
-            vectors = _encoded(self.encoder, pd.Series(other, dtype="str"))
-            parts.append(self._histories(vectors, "encoder.transform(texts)"))
+            parts.append(self._histories(encoded(self.encoder, other), _ENCODED))
         place = {word: n for n, word in enumerate([*named, *other])}
         return sparse.vstack(parts, format="csr")[[place[w] for w in words]]
 
@@ -277,70 +275,30 @@ class ProfilePrior(VectorPrior):
         self.neutral_rating = neutral_rating
         self.fallback = fallback
 
-    def _understood(self, users: pd.DataFrame) -> sparse.csr_array:
-        if self.column not in users:
-            return sparse.csr_array((len(users), len(self.item_ids_)))
+    def _meant(self, cells: pd.Series) -> sparse.csr_array:
         name, n = f"users.{self.column}", self.text_.shape[1]
-        cells = users[self.column].tolist()
-        said = [row for row, cell in enumerate(cells) if not _is_nothing(cell)]
-        sizes = {row: np.size(cells[row]) for row in said}
-        odd = {users["user_id"][row]: size for row, size in sizes.items() if size != n}
-        if odd:
-            raise SchemaError(f"{name} must hold vectors of {n} numbers, it has {shown([odd])}")
-        rows = [np.asarray(cells[row]).ravel() for row in said]
-        table = pd.DataFrame(rows, index=users["user_id"].iloc[said])
-        return rows_of(self._histories(table, name), _place(np.array(said, dtype=int), users))
+        # As objects, because NumPy makes no array of numbers of lists of different lengths.
+        rows = [np.asarray(cell, dtype=object).ravel() for cell in cells]
+        size = np.array([len(row) for row in rows])
+        if (size != n).any():
+            who = cells.index[size != n].tolist()
+            found = size[size != n].tolist()
+            raise SchemaError(
+                f"{name} must hold vectors of {n} numbers, it has {shown(found)} for {shown(who)}"
+            )
+        return self._histories(pd.DataFrame(rows, index=cells.index).infer_objects(), name)
 
 
-def _place(said: NDArray[Any], users: pd.DataFrame) -> Positions:
-    """Return for each user the row among those who said something, −1 for nothing."""
-    place = np.full(len(users), -1, dtype=np.intp)
-    place[said] = np.arange(len(said))
-    return place
-
-
-def _encoded(encoder: Any, texts: pd.Series) -> pd.DataFrame:
-    if texts.empty:
-        return pd.DataFrame(np.empty((0, 1)))
-    numbered = texts.reset_index(drop=True)
-    vectors = encoder.transform(numbered)
-    if not isinstance(vectors, pd.DataFrame) or not vectors.index.equals(numbered.index):
-        raise ValueError(
-            "encoder.transform(texts) must return a frame with the index of the texts, one vector "
-            "for each"
-        )
-    return vectors
-
-
-def _check_encoder(encoder: Any) -> None:
-    if encoder is not None and not hasattr(encoder, "transform"):
-        raise TypeError(f"encoder must have transform(texts), got {encoder!r}")
-
-
-def _texts(column: pd.Series, name: str) -> pd.Series:
-    odd = [v for v in column if not isinstance(v, str) and not _is_nothing(v)]
-    if odd:
-        raise SchemaError(f"{name} must be text, it holds {shown(odd)}")
-    return column.where(column.notna(), "").astype("str").reset_index(drop=True)
-
-
-def _interests(cell: Any, column: str) -> list[str]:
-    if isinstance(cell, str):
-        return [word for word in (w.strip() for w in cell.split(",")) if word]
-    if _is_nothing(cell):
-        return []
-    if isinstance(cell, Iterable):
+def _interests(cell: Any, column: str) -> set[str]:
+    words = cell.split(",") if isinstance(cell, str) else [cell]
+    if isinstance(cell, Iterable) and not isinstance(cell, str):
         words = list(cell)
-        if all(isinstance(w, str) for w in words):
-            return [word for word in words if word.strip()]
+    if all(isinstance(w, str) for w in words):
+        return {_plain(w) for w in words} - {""}
     raise SchemaError(
         f"users.{column} must be lists of names, or text with commas, it holds {shown([cell])}"
     )
 
 
-def _is_nothing(cell: Any) -> bool:
-    return cell is None or bool(np.ndim(cell) == 0 and pd.isna(cell))
-
-
 def _plain(word: str) -> str:
-    return word.strip().casefold()
+    return valid_text(word).strip().casefold()

@@ -13,7 +13,14 @@ import pandas as pd
 
 from recsys_interest.checks import SchemaError, canonical_ids, check_same_ids, shown
 
-__all__ = ["check_item_vectors", "check_vectors", "numbers_of", "unit_rows"]
+__all__ = [
+    "check_encoder",
+    "check_item_vectors",
+    "check_vectors",
+    "encoded",
+    "numbers_of",
+    "unit_rows",
+]
 
 _ROWS_AT_ONCE = 512  # they stay in the cache while they are worked on
 
@@ -63,6 +70,38 @@ def check_vectors(vectors: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"{name} is not finite for {shown(ids[bad].tolist())}; drop or fill those")
     index = pd.Index(ids.to_numpy(), name=vectors.index.name, dtype=ids.dtype)
     return pd.DataFrame(values, index=index, columns=vectors.columns).sort_index()
+
+
+def check_encoder(encoder: Any) -> Any:
+    """Return the encoder if it is an object that has ``transform(texts)``.
+
+    >>> check_encoder("bert")
+    Traceback (most recent call last):
+        ...
+    TypeError: encoder must have transform(texts), got 'bert'
+    """
+    if not hasattr(encoder, "transform") or isinstance(encoder, type):
+        raise TypeError(f"encoder must have transform(texts), got {encoder!r}")
+    return encoder
+
+
+def encoded(encoder: Any, texts: list[str]) -> pd.DataFrame:
+    """Return one vector for each text, in their order, or say that the encoder did not.
+
+    >>> class Letters:
+    ...     def transform(self, texts):
+    ...         return pd.DataFrame([[len(text)] for text in texts], index=texts.index)
+    >>> encoded(Letters(), ["tent", "oar"])[0].tolist()
+    [4.0, 3.0]
+    """
+    series = pd.Series(texts, dtype="str")
+    vectors = check_vectors(check_encoder(encoder).transform(series), "encoder.transform(texts)")
+    if not vectors.index.equals(series.index):
+        raise ValueError(
+            f"encoder.transform(texts) must return a frame with the index of the {len(series)} "
+            f"texts, one vector for each; it returned {len(vectors)} under {shown(vectors.index)}"
+        )
+    return vectors
 
 
 def check_item_vectors(item_vectors: pd.DataFrame | None, item_ids: pd.Index) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Chapter: 05 (user profiles).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -14,11 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import shown
+from recsys_interest.checks import SchemaError, shown
 from recsys_interest.decayed_sums import DecayedSums, decay, microseconds
 from recsys_interest.schema import LARGEST_WEIGHT, event_strength, weights_of
 
 __all__ = ["Weighing"]
+
+LARGEST_STRENGTH = 1e200  # a billion of these can still be added
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +60,10 @@ class Weighing:
         strength = event_strength(log, self.event_weights, self.neutral_rating).to_numpy()
         if not self.weigh_events:
             return (strength > 0).astype(np.float64)
+        large = ~(strength <= LARGEST_STRENGTH)  # also catches NaN
+        if large.any():
+            values = shown(log.loc[large, "value"].tolist())
+            raise SchemaError(f"events.value is too large to be weighed: {values}; rescale it")
         return np.maximum(strength, 0.0)
 
     def rarity(self, items: pd.Index, seen: Callable[[], DecayedSums]) -> Floats:
@@ -94,6 +101,18 @@ class Weighing:
             "weigh_events": self.weigh_events,
             "event_weights": {k: float(v) for k, v in weights_of(self.event_weights).items()},
         }
+
+    def to_frame(self, **others: Any) -> pd.DataFrame:
+        """Return the settings, and others, as a table."""
+        made = {**self.settings(), **others}
+        values = [json.dumps(value, sort_keys=True) for value in made.values()]
+        return pd.DataFrame({"setting": list(made), "value": values})
+
+    def check_frame(self, table: pd.DataFrame) -> dict[str, Any]:
+        """Return what `to_frame` wrote down, if it was written with these parameters."""
+        saved = dict(zip(table["setting"], map(json.loads, table["value"]), strict=True))
+        self.check_same(saved, "the state was made")
+        return saved
 
     def check_same(self, then: Mapping[str, Any], what: str) -> None:
         """Raise ValueError if the sums were made with other parameters."""

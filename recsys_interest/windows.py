@@ -93,8 +93,9 @@ def window_profiles(
     Returns
     -------
     DataFrame of float32
-        Indexed by `window`, its first moment in UTC, and `user_id`, both ascending. A user has a
-        row in a window with an event; a window without events has no rows.
+        Indexed by `window` and `user_id`, both ascending. A window is called by its first moment in
+        UTC; one of "W", "ME", "QE" or "YE", as in pandas, by its last day. A user has a row in a
+        window with an event; a window without events has no rows.
 
     Raises
     ------
@@ -125,9 +126,9 @@ def window_profiles(
     log = validate_events(drop_replays(events))
     if log.empty:
         raise ValueError("events holds no events, so there are no windows")
+    if profiler is not None and not isinstance(profiler, InterestProfiler):
+        raise TypeError(f"profiler must be an InterestProfiler, got {profiler!r}")
     own = InterestProfiler() if profiler is None else clone(profiler)
-    if not isinstance(own, InterestProfiler):
-        raise TypeError(f"profiler must be an InterestProfiler, got {type(profiler).__name__}")
     found = {}
     for window, mine in _cut(log, every, origin):
         if memory:
@@ -144,8 +145,10 @@ def _cut(log: pd.DataFrame, every: str, origin: Any) -> list[tuple[pd.Timestamp,
     if not isinstance(origin, str) or origin not in ("start_day", "epoch"):
         origin = as_moment(origin, "origin").tz_localize(None)
     try:
+        if pd.tseries.frequencies.to_offset(every).n < 1:
+            raise ValueError(f"{every!r} does not go on")
         by_time = pd.Grouper(freq=every, origin=origin)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f"every is no frequency of pandas: {error}; use for example 'YS', 'MS' or '30D'"
         ) from None

@@ -6,6 +6,7 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
@@ -13,15 +14,15 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.blending import PopularityBlend
-from recsys_interest.catalogue import columns_of_texts
-from recsys_interest.checks import check_count, shown
+from recsys_interest.catalogue import check_width, columns_of_texts
+from recsys_interest.checks import SchemaError, check_count, shown
 from recsys_interest.explanations import by_source, checked_lists, recommender_with
 from recsys_interest.linear_forms import DenseForm
 from recsys_interest.recommend import CosineRecommender
 from recsys_interest.recommender import Floats, Recommender
 from recsys_interest.text_informed import TextInformedRecommender
 from recsys_interest.tokens import HAN_RUN, WordAnalyzer
-from recsys_interest.vectors import check_vectors, unit_rows
+from recsys_interest.vectors import encoded, unit_rows
 
 __all__ = ["explain_words", "text_scores", "without"]
 
@@ -77,7 +78,8 @@ def explain_words(
     TypeError
         If an argument is of the wrong kind.
     SchemaError
-        If `lists` lacks a column, or its ids are of another kind than those of the log.
+        If `lists` lacks a column, its ids are of another kind than those of the log, or `texts` has
+        an item twice.
     ValueError
         If an item has no text in `texts`, or the encoder returns other vectors than those of fit.
 
@@ -104,17 +106,13 @@ def explain_words(
     """
     check_count(top, "top")
     rows = checked_lists(recommender, lists)
-    if not isinstance(texts, pd.Series):
-        raise TypeError(f"texts must be a Series indexed by item id, got {type(texts).__name__}")
-    lost = rows.loc[~rows["item_id"].isin(texts.index), "item_id"]
-    if len(lost):
-        raise ValueError(f"texts lacks the item(s) {shown(lost)}; use '' for no text")
+    texts = _texts_of(rows["item_id"].unique().tolist(), texts)
     parts = [
-        part for link, mine in by_source(recommender, rows)
-        for part in _drops(link, mine, texts, encoder, session)
+        drops for link, mine in by_source(recommender, rows)
+        if (drops := _drops(link, mine, texts, encoder, session)) is not None
     ]  # fmt: skip
-    out = pd.DataFrame({"row": np.empty(0, dtype=np.intp), "word": [], "drop": np.empty(0)})
-    out = pd.concat(parts) if parts else out
+    nothing = pd.DataFrame({"row": np.empty(0, dtype=np.intp), "word": [], "drop": np.empty(0)})
+    out = pd.concat(parts) if parts else nothing
     out = out[out["drop"] > 0].sort_values(["row", "drop", "word"], ascending=[True, False, True])
     out = out[out.groupby("row").cumcount() < top]
     found = rows.loc[out["row"], [*_PAIR, "rank"]].reset_index(drop=True)
@@ -154,6 +152,7 @@ def _(
     vectors: pd.DataFrame,
     session: pd.DataFrame | None,
 ) -> Floats:
+    check_width(vectors, recommender.item_vectors_.shape[1])
     model, place = recommender_with(recommender, users, session)
     left = model.user_vectors_[place].astype(np.float64)
     return np.vecdot(left, unit_rows(vectors.to_numpy(dtype=np.float64)))
@@ -189,30 +188,44 @@ def _drops(
     texts: pd.Series,
     encoder: Any,
     session: pd.DataFrame | None,
-) -> list[pd.DataFrame]:
-    """Return a table of row, word and drop; none if texts mean nothing to the recommender."""
+) -> pd.DataFrame | None:
+    """Return a table of row, word and drop; None if texts mean nothing to the recommender."""
+    if text_scores.dispatch(type(link)) is text_scores.dispatch(object):
+        return None  # before an encoder reads a hundred texts in vain
     analyze = WordAnalyzer()
-    whole = texts.loc[rows["item_id"]].tolist()
     cells = [
-        (row, user, word, without(text, word))
-        for row, user, text in zip(rows.index, rows["user_id"], whole, strict=True)
-        for word in ["", *sorted(set(analyze(text)))]
+        (row, user, word, without(texts[item], word))
+        for row, user, item in zip(rows.index, rows["user_id"], rows["item_id"], strict=True)
+        for word in ["", *sorted(set(analyze(texts[item])))]
     ]
     table = pd.DataFrame(cells, columns=["row", "user_id", "word", "text"])
     parts = []
     for start in range(0, len(table), _TEXTS_AT_ONCE):
         part = table.iloc[start : start + _TEXTS_AT_ONCE]
         place, distinct = pd.factorize(part["text"])
-        vectors = check_vectors(encoder.transform(pd.Series(distinct)), "encoder.transform(texts)")
-        scores = text_scores(link, pd.Index(part["user_id"]), vectors.iloc[place], session)
+        vectors = encoded(encoder, list(distinct)).iloc[place]
+        scores = text_scores(link, pd.Index(part["user_id"]), vectors, session)
         if scores is None:
-            return []
+            return None
         parts.append(part[["row", "word"]].assign(score=scores))
     scored = pd.concat(parts)
     full = scored[scored["word"] == ""].set_index("row")["score"]
     changed = scored[scored["word"] != ""]
     drop = changed["row"].map(full) - changed["score"]
-    return [changed[["row", "word"]].assign(drop=drop)]
+    return changed[["row", "word"]].assign(drop=drop)
+
+
+def _texts_of(items: Iterable[object], texts: pd.Series) -> dict[object, str]:
+    if not isinstance(texts, pd.Series):
+        raise TypeError(f"texts must be a Series indexed by item id, got {type(texts).__name__}")
+    if not texts.index.is_unique:
+        twice = texts.index[texts.index.duplicated()]
+        raise SchemaError(f"texts.index has duplicates: {shown(twice)}; keep one text each")
+    found = {item: texts.get(item) for item in items}
+    lost = [item for item, text in found.items() if not isinstance(text, str)]
+    if lost:
+        raise ValueError(f"texts lacks the item(s) {shown(lost)}; use '' for no text")
+    return found
 
 
 def without(text: str, word: str) -> str:

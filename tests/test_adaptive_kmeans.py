@@ -62,7 +62,8 @@ def test_one_direction_is_one_cluster():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="init must be centres of 3 features"):
-        AdaptiveKMeans(init=np.eye(2)).fit(np.eye(3))
+    for init in (np.eye(2), np.eye(3) * np.nan, "k-means++", 3):
+        with pytest.raises(ValueError, match="init must be finite centres of 3 features"):
+            AdaptiveKMeans(init=init).fit(np.eye(4, 3))
     with pytest.raises(ValueError, match="max_clusters must be at least 1"):
         AdaptiveKMeans(0).fit(np.eye(3))

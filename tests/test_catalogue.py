@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from recsys_interest import (
@@ -85,6 +86,16 @@ def test_without_text_in_the_weights_it_is_as_if_they_had_been_there(recommender
     )
     pd.testing.assert_frame_equal(fitted.recommend([*range(60), 99], k=100), before)
     assert not before["item_id"].isin(NEW).any()
+    click = log.iloc[[-1, -1]].assign(user_id=[3, 99])
+    at_once = longer.recommend([3, 99], k=100, session=click)
+    learned = clone(recommender).fit(log, items, vectors)
+    expected = learned.recommend([3, 99], k=100, session=click)
+    key = ["user_id", "item_id"]
+    pd.testing.assert_frame_equal(
+        at_once.sort_values(key, ignore_index=True).drop(columns="rank"),
+        expected.sort_values(key, ignore_index=True).drop(columns="rank"),
+        atol=1e-6,
+    )
 
 
 RULES = [ColdRule("gram"), ColdRule("ridge", 3.0), ColdRule("smoothing", 5), ColdRule("kernel", 2)]

@@ -83,6 +83,20 @@ def test_of_three_equal_parts_one_keeps_the_id():
     assert sorted(back.heir) == [-1, 0, 0]
 
 
+def test_where_all_parts_are_far_away_the_largest_keeps_the_id():
+    whole, parts = users(20), users(3, 10, 7)
+    # One of the largest part came from elsewhere: its share is not the best, its size is.
+    before = pd.concat([whole.drop("u4"), pd.Series([1] * 12, [f"v{n}" for n in range(12)])])
+    before.loc["u4"] = 1
+    after = pd.concat([parts, pd.Series([3] * 12, [f"v{n}" for n in range(12)])])
+    match = match_clusters(PLACES[[0, 1]], before, PLACES[[2, 3, 4, 1]], after)
+    assert match.continued.tolist() == [-1, 0, -1, 1]
+    assert match.parent.tolist() == [0, -1, 0, -1]
+    back = match_clusters(PLACES[[2, 3, 4, 1]], after, PLACES[[0, 1]], before)
+    assert back.continued.tolist() == [1, 3]
+    assert back.heir.tolist() == [0, -1, 0, -1]
+
+
 def test_a_place_that_is_new_and_members_from_everywhere_are_a_birth():
     before = users(6, 6, 6)
     after = before.copy()
@@ -147,6 +161,27 @@ def test_what_the_clusters_are_called_does_not_matter(seed):
     assert turned.parent[turn].tolist() == plain.parent.tolist()
 
 
+def test_a_cluster_whose_members_are_gone_is_known_by_its_place():
+    before = users(4, 4)
+    after = pd.Series([1, 0, 0, 0, 1, 1], index=["u0", "u1", "u2", "u3", "new", "newer"])
+    match = match_clusters(PLACES[:2], before, PLACES[:2], after)
+    assert match.continued.tolist() == [0, 1]
+
+
+def test_a_place_is_measured_by_the_nearer_neighbour_of_both_windows():
+    new = np.array([[1.0, 0.05], [1.0, 0.8]])
+    unit = new / np.linalg.norm(new, axis=1)[:, None]
+    near = match_clusters(np.eye(2), None, new, None).scores["centroids"].iloc[0]
+    away, apart = np.linalg.norm(unit[0] - [1, 0]), np.linalg.norm(unit[0] - unit[1])
+    assert near == pytest.approx(1 - away / apart)
+
+
+def test_a_member_without_a_cluster_is_noise():
+    here, missing = pd.Series([0], index=["a"]), pd.Series([np.nan], index=["a"])
+    match = match_clusters([[1.0, 0.0]], missing, [[1.0, 0.0]], here)
+    assert match.scores["shared"].tolist() == [0]
+
+
 def test_nothing_on_one_side():
     empty = np.empty((0, 3))
     match = match_clusters(empty, None, np.eye(3), None)
@@ -159,7 +194,7 @@ def test_nothing_on_one_side():
     ("change", "error", "message"),
     [
         ({"member_weight": 1.5}, ValueError, "from 0 to 1"),
-        ({"member_weight": "much"}, TypeError, "number from 0 to 1"),
+        ({"member_weight": "much"}, TypeError, "member_weight must be a number"),
         ({"centroids": [[np.nan, 1]]}, ValueError, "centroids holds NaN"),
         ({"centroids": [[1, 0, 0]]}, ValueError, "same vectors"),
         ({"centroids": "x"}, TypeError, "table of numbers"),
@@ -167,6 +202,9 @@ def test_nothing_on_one_side():
         ({"members": [0, 0]}, TypeError, "Series"),
         ({"members": pd.Series([0, 0], index=["a", "a"])}, ValueError, "'a'"),
         ({"members": pd.Series([3], index=["a"])}, ValueError, "cluster 3"),
+        ({"members": pd.Series([0.5], index=["a"])}, ValueError, "cluster 0.5"),
+        ({"members": pd.Series([np.inf], index=["a"])}, ValueError, "cluster inf"),
+        ({"members": pd.Series(["x"], index=["a"])}, TypeError, "must be cluster numbers"),
     ],
 )
 def test_bad_input_is_named(change, error, message):

@@ -1,5 +1,7 @@
 """Users and items that nobody has met: each part of the chain answers whom it should."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -200,6 +202,15 @@ def test_two_interests_share_the_list(fitted):
     assert found.to_dict() == {"war": 10, "love": 10}
 
 
+def test_the_history_of_interests_is_their_mean(world):
+    prior = InterestPrior(encoder=Words(), n_neighbors=3).fit(*world)
+    chosen = ["war", "love", "crime", ["war", "love", "crime", "War"]]
+    said = pd.DataFrame({"user_id": range(500, 504), "interests": chosen})
+    history = prior.told(said).said_.toarray()
+    np.testing.assert_allclose(history[3], history[:3].mean(axis=0), atol=1e-8)
+    assert (np.count_nonzero(history, axis=1) == [3, 3, 3, 9]).all()
+
+
 def test_behaviour_goes_before_words(fitted):
     told = fitted.with_users(pd.DataFrame({"user_id": [3, 500], "text": ["space", "space"]}))
     lists = told.recommend([3, 500], k=2)
@@ -286,8 +297,11 @@ def test_chosen_columns_only(world):
     users = pd.DataFrame({"user_id": range(40), "a": list("xy") * 20, "b": 1})
     fitted = AttributePrior(users, ["a"]).fit(log, items)
     assert fitted.groups_.index.tolist() == [("a", "x"), ("a", "y")]
-    with pytest.raises(ValueError, match=r"columns must be a list of columns of users.*'b'"):
-        AttributePrior(users, ["c"]).fit(log, items)
+    for columns in (["c"], "a", ["user_id"], ["a", "a"]):
+        with pytest.raises(ValueError, match=r"columns must be a list of columns of users.*'b'"):
+            AttributePrior(users, columns).fit(log, items)
+    with pytest.raises(SchemaError, match=r"users.b holds \['x'\]; a group is a number or a text"):
+        AttributePrior(users.assign(b=[["x"]] * 40)).fit(log, items)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +310,14 @@ def test_chosen_columns_only(world):
         ({"text": [3]}, "users.text must be text, it holds 3"),
         ({"interests": [3]}, "users.interests must be lists of names, or text with commas"),
         ({"interests": [[1, 2]]}, "users.interests must be lists of names"),
-        ({"profile": [[1.0, 2.0]]}, "users.profile must hold vectors of 4 numbers"),
+        (
+            {"profile": [[1.0, 2.0]]},
+            "users.profile must hold vectors of 4 numbers, it has 2 for 500",
+        ),
+        ({"profile": [[[1, 2], [3]]]}, "users.profile must hold vectors of 4 numbers, it has 2"),
+        ({"profile": [{1, 2, 3, 4}]}, "users.profile must hold vectors of 4 numbers, it has 1"),
+        ({"interests": [["war", None]]}, "users.interests must be lists of names"),
+        ({"cluster": [["war"]]}, r"users.cluster holds \['war'\]; a group is a number or a text"),
         ({"user_id": ["500"]}, "users.user_id is str, events.user_id is int64"),
         ({"user_id": [None]}, "users.user_id is missing"),
     ],
@@ -304,6 +325,55 @@ def test_chosen_columns_only(world):
 def test_statements_of_the_wrong_kind_are_named(fitted, statement, message):
     with pytest.raises(SchemaError, match=message):
         fitted.with_users(pd.DataFrame({"user_id": [500], **statement}))
+
+
+def test_nobody_says_nothing(fitted):
+    for nobody in (pd.DataFrame({"user_id": []}), pd.DataFrame({"user_id": [500], "text": [" "]})):
+        lists = fitted.with_users(nobody).recommend([3, 500], k=2)
+        pd.testing.assert_frame_equal(lists, fitted.recommend([3, 500], k=2))
+
+
+@pytest.mark.parametrize("kind", ["category", "str", object])
+def test_gaps_of_any_kind_are_nothing_said(fitted, kind):
+    said = pd.DataFrame({"user_id": [500, 501, 502]})
+    for column in ("text", "interests", "cluster", "town"):
+        told = said.assign(**{column: pd.Series([None, "Love", " "], dtype=kind)})
+        if column == "cluster":
+            told[column] = told[column].astype(object).str.lower().astype(kind)
+        lists = fitted.with_users(told).recommend([500, 501, 502], k=1)
+        assert lists["source"].iloc[[0, 2]].tolist() == ["popularity"] * 2
+        assert lists["source"].iloc[1] != "popularity"
+        assert themes_of(lists)[1] == "love"
+
+
+def test_half_of_a_character_is_read(fitted):
+    for said in (
+        {"text": pd.Series(["love \ud83d"], dtype=object)},
+        {"interests": [["love \ud83d"]]},
+    ):
+        told = fitted.with_users(pd.DataFrame({"user_id": [500], **said}))
+        assert themes_of(told.recommend([500], k=1)) == ["love"]
+
+
+def test_interests_of_many_users_take_no_table_of_users_and_words(world):
+    log, items, vectors = world
+    prior = InterestPrior(encoder=Words()).fit(log, items, vectors)
+    n = 6000  # a dense table of so many users and words has 288 MB
+    words = [[WORDS[u % 4], f"word{u}"] for u in range(n)]
+    said = pd.DataFrame({"user_id": range(1000, 1000 + n), "interests": words})
+    tracemalloc.start()
+    told = prior.told(said)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert themes_of(told.recommend([1001, 1002], k=1)) == ["war", "love"]
+    # There are more of them than users in the log; what they were shown counts as seen.
+    first = told.recommend([6998], k=1)
+    shown = first[["user_id", "item_id"]].assign(event="impression", timestamp=log["timestamp"][0])
+    second = told.recommend([6998], k=1, session=shown)
+    assert second["source"].tolist() == ["interests"]
+    assert themes_of(second) == themes_of(first) == ["love"]
+    assert second["item_id"][0] != first["item_id"][0]
 
 
 def test_profiles_must_be_finite(fitted):
@@ -329,6 +399,11 @@ def test_an_encoder_of_another_width_is_named(world):
     [
         (ColdStartRecommender("x"), TypeError, "recommender must be a Recommender, got str"),
         (ColdStartRecommender(PopularityRecommender()), ValueError, "answers everybody"),
+        (
+            ColdStartRecommender(EaseRecommender(), ProfilePrior()),
+            TypeError,
+            r"priors must be a list of Prior objects, got ProfilePrior\(\)",
+        ),
         (
             ColdStartRecommender(EaseRecommender(), [EaseRecommender()]),
             TypeError,
@@ -398,21 +473,23 @@ def test_a_blend_weighs_events_as_the_profiler_of_its_recommender(world):
 def test_a_blend_carries_statements_grows_and_is_explained(world):
     log, items, vectors = world
     said = pd.DataFrame({"user_id": [500], "text": ["love"]})
+    early = log[log["item_id"] < 36]
     scores = []
     for model in (EaseRecommender(1.0), PopularityBlend(EaseRecommender(1.0))):
         cold = ColdStartRecommender(model, [TextPrior(Words())], said)
-        cold = cold.fit(log, items.iloc[:36], vectors.iloc[:36]).with_items(items, vectors)
+        cold = cold.fit(early, items.iloc[:36], vectors.iloc[:36]).with_items(items, vectors)
         lists = cold.recommend([500, 1], k=40)
+        assert set(range(36, 40)) <= set(lists["item_id"])
         scores.append(lists[lists["user_id"] == 500]["score"].to_numpy())
         found = explain(cold, lists, top=None)
         summed = found.groupby(["user_id", "item_id"])["contribution"].sum()
         whole = lists.set_index(["user_id", "item_id"])["score"]
         rest = whole - summed.reindex(whole.index, fill_value=0.0)
         if isinstance(model, PopularityBlend):
-            share = model.fit(log, items).share_[whole.index.get_level_values("item_id")]
+            share = model.fit(early, items).share_[whole.index.get_level_values("item_id")]
             rest = rest - 0.3 * share
         np.testing.assert_allclose(rest, 0.0, atol=1e-8)
-    assert scores[1].min() > scores[0].min() == 0.0
+    assert (scores[1] > 0).sum() > (scores[0] > 0).sum()
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,14 @@ def test_what_is_no_detector_is_named():
     for detector in (7, lambda: 7, dict):
         with pytest.raises(TypeError, match="detector must make objects"):
             DriftMonitor(detector).fit(log("ab"), VECTORS)
-    with pytest.raises(TypeError, match="clusters must be a Series"):
-        DriftMonitor(clusters={1: 2}).fit(log("ab"), VECTORS)
+    for clusters, kind, message in [
+        ({1: 2}, TypeError, "clusters must be a Series"),
+        (pd.Series([1, 2], index=[1, 1]), ValueError, "clusters has ids more than once: 1"),
+        (pd.Series({"1": 1}), SchemaError, r"clusters\.index is str"),
+        (pd.Series({1: "population"}), ValueError, "which means everybody"),
+    ]:
+        with pytest.raises(kind, match=message):
+            DriftMonitor(clusters=clusters).fit(log("ab"), VECTORS)
 
 
 # Bad input
@@ -248,13 +254,14 @@ def test_bad_input_is_named():
     events = log("aaabbb")
     for options, kind, message in [
         ({"by": "cluster"}, TypeError, "by must be 'user', 'population' or a Series"),
-        ({"by": pd.Series([1, 2], index=[1, 1])}, ValueError, "users more than once: 1"),
+        ({"by": pd.Series([1, 2], index=[1, 1])}, ValueError, "ids more than once: 1"),
         ({"by": pd.Series({"u": 1})}, SchemaError, "by.index is str"),
         ({"alpha": 0.001}, ValueError, "use at least 999"),
         ({"alpha": 1.0}, ValueError, "between 0 and 1"),
         ({"alpha": "small"}, TypeError, "alpha must be a number"),
         ({"cutoff": "soon"}, ValueError, "cutoff is not a moment"),
         ({"n_permutations": 0}, ValueError, "n_permutations must be at least 1"),
+        ({"item_groups": pd.Series([1, 2], index=["a", "a"])}, ValueError, "ids more than once"),
         ({"item_groups": {"a": 1}}, TypeError, "item_groups must be a Series"),
         ({"session_gap": -1}, ValueError, "gap must be a finite number"),
     ]:

@@ -154,6 +154,13 @@ def test_what_is_older_than_the_memory_is_handed_back(path):
         assert stream.model.users_["n_events"].sum() == 12
 
 
+def test_of_one_moment_no_more_are_taken_than_are_remembered(path):
+    with opened(path, max_ids=4) as stream:
+        taken = [stream.append(log([(u, "a", "like", 0, None)])).accepted for u in range(1, 9)]
+        assert taken == [1] * 5 + [0] * 3
+        assert stream.append(log([(u, "a", "like", 1, None) for u in range(1, 5)])).accepted == 4
+
+
 def test_the_file_stays_as_small_as_its_memory(path):
     rng = np.random.default_rng(0)
     sizes = []
@@ -209,6 +216,8 @@ def test_until_says_when_and_strings_are_not_several_users(path):
         assert receipt.rejected["reason"].tolist() == ["forgotten", "forgotten"]
         with pytest.raises(TypeError, match=r"write \['ann'\]"):
             stream.forget("ann")
+        with pytest.raises(SchemaError, match=r"user_ids is str, events\.user_id"):
+            stream.forget(["1"])
 
 
 # Files and arguments
@@ -229,6 +238,17 @@ def test_a_state_of_other_parameters_or_another_file_is_refused(path, tmp_path):
     other.write_text("nothing that SQLite would read, and long enough to look at" * 9)
     with pytest.raises(ValueError, match="is not a saved stream"):
         opened(other)
+    foreign = tmp_path / "shop.db"
+    with sqlite3.connect(foreign) as file:
+        file.execute("create table customers (name)")
+    file.close()
+    with pytest.raises(ValueError, match="another database, with 'customers'"):
+        opened(foreign)
+    with sqlite3.connect(foreign) as file:
+        assert file.execute("select name from sqlite_master").fetchall() == [("customers",)]
+    file.close()
+    with pytest.raises(ValueError, match="path is no file that can be opened"):
+        opened(tmp_path)
     with sqlite3.connect(path) as file:
         file.execute("update about set value = '99' where name = 'format'")
     with pytest.raises(ValueError, match="format version 99"):

@@ -302,6 +302,10 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(names, tmp_path):
     pd.testing.assert_frame_equal(again.windows_, whole.windows_)
     with pytest.raises(SchemaError, match="state lacks 'paths'"):
         DynamicClusterer().set_state({k: v for k, v in state.items() if k != "paths"})
+    with pytest.raises(SchemaError, match="the snapshots 'now' and 'before'"):
+        DynamicClusterer().set_state({**state, "snapshots": state["snapshots"].iloc[:1]})
+    with pytest.raises(SchemaError, match="clusters lacks the column"):
+        DynamicClusterer().set_state({**state, "clusters": state["clusters"].drop(columns="0")})
 
 
 @pytest.mark.parametrize(
@@ -329,7 +333,18 @@ def test_bad_rows_are_named():
         DynamicClusterer().fit(X, windows=[1, "a"] * SIZE)
     with pytest.raises(ValueError, match="NaN"):
         DynamicClusterer().fit(X.mask(X > 0.9))
+    with pytest.raises(ValueError, match="no rows, so there are no windows"):
+        DynamicClusterer().fit(pd.concat({0: X}).iloc[:0])
+    with pytest.raises(SchemaError, match=r"X\.index mixes the kinds"):
+        DynamicClusterer().fit(X.rename(index={"u000": 0}))
+    with pytest.raises(SchemaError, match=r"X\.index is missing"):
+        DynamicClusterer().fit(X.rename(index={"u000": None}))
     model = followed(X)
+    with pytest.raises(SchemaError, match="no id can match"):
+        model.partial_fit(X.reset_index(drop=True), window=1)
+    with pytest.raises(TypeError, match="window must be one number"):
+        model.partial_fit(X, window=[1])
+    assert len(model.windows_) == 1
     with pytest.raises(ValueError, match="feature"):
         model.partial_fit(X.iloc[:, :3], window=1)
     with pytest.raises(TypeError, match="name the next one"):

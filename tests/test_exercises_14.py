@@ -47,6 +47,13 @@ def without_threshold(S):
     return out
 
 
+def threshold_afterwards(S):
+    i, j = linear_sum_assignment(S, maximize=True)
+    out = np.full(S.shape[1], -1)
+    out[j[S[i, j] > 0.5]] = i[S[i, j] > 0.5]
+    return out
+
+
 def square_only(S):
     return assign(S) if S.shape[0] == S.shape[1] else np.zeros(S.shape[1])
 
@@ -102,6 +109,7 @@ def test_wrong_overlaps_get_a_hint_that_fits(answer, hint):
         (greedy, "greedy"),
         (lambda S: np.array([5, 5]), "larger sum"),
         (without_threshold, "one half or less"),
+        (threshold_afterwards, "must not count"),
         (square_only, "more new clusters"),
         (lambda: 0, "It raised TypeError"),
     ],

@@ -92,7 +92,7 @@ def test_low_rank_and_cosine_add_up_to_rounding(world):
         CosineRecommender(InterestProfiler(half_life=5.0, idf=True)),
     ):
         fitted = recommender.fit(*world[:3])
-        lists = fitted.recommend(k=12)
+        lists = fitted.recommend(k=12, exclude_seen=False)
         lists = lists[lists["source"] == fitted.source]
         summed = totals(explain(fitted, lists, top=None)).reindex(scores(lists).index, fill_value=0)
         np.testing.assert_allclose(summed, scores(lists), rtol=0, atol=1e-5)
@@ -104,7 +104,13 @@ def later(log):
 
 
 @pytest.mark.parametrize(
-    "recommender", [*LINEAR, CosineRecommender()], ids=lambda r: type(r).__name__
+    "recommender",
+    [
+        *LINEAR,
+        CosineRecommender(),
+        CosineRecommender(InterestProfiler(idf=True), session_weight=0.2),
+    ],
+    ids=lambda r: type(r).__name__,
 )
 def test_with_a_session_they_add_up_too(recommender, world):
     fitted = recommender.fit(*world[:3])
@@ -328,5 +334,70 @@ def test_bad_input_is_named(world):
         explain_words(fitted, lists, world[3].iloc[:0], Words())
     with pytest.raises(TypeError, match="texts must be a Series"):
         explain_words(fitted, lists, ["x"], Words())
+    reasons = explain(fitted, lists)
     with pytest.raises(SchemaError, match=r"reasons lacks the column\(s\) 'because'"):
         explanation_sentences(lists, lists)
+    with pytest.raises(TypeError, match="titles must be a mapping or a Series, got list"):
+        explanation_sentences(lists, reasons, titles=["x"])
+    with pytest.raises(SchemaError, match=r"reasons.share must be numbers, it holds 'x'"):
+        explanation_sentences(lists, reasons.assign(share="x"))
+    with pytest.raises(SchemaError, match=r"reasons.user_id is int64, lists.user_id is str"):
+        explanation_sentences(lists.astype({"user_id": str}), reasons)
+
+
+class Few(Words):
+    def transform(self, texts):
+        return super().transform(texts).iloc[:1]
+
+
+class Wide(Words):
+    def transform(self, texts):
+        vectors = super().transform(texts)
+        return pd.concat([vectors, vectors], axis=1)
+
+
+@pytest.mark.parametrize(
+    "recommender", [CosineRecommender(), TextInformedRecommender(5.0, 0.3)], ids=lambda r: r.source
+)
+@pytest.mark.parametrize(
+    ("change", "encoder", "error", "message"),
+    [
+        (lambda t: t, None, TypeError, r"encoder must have transform\(texts\), got None"),
+        (
+            lambda t: t,
+            Few(),
+            ValueError,
+            "index of the . texts, one vector for each; it returned 1",
+        ),
+        (lambda t: t, Wide(), ValueError, "has 12 features, those of fit had 6"),
+        (lambda t: pd.concat([t, t]), Words(), SchemaError, "texts.index has duplicates: 0"),
+        (lambda t: t.map(len), Words(), ValueError, r"texts lacks the item\(s\) \d+; use ''"),
+        (lambda t: t.map(lambda s: None), Words(), ValueError, r"texts lacks the item\(s\) \d+;"),
+    ],
+)
+def test_bad_texts_and_encoders_are_named(world, recommender, change, encoder, error, message):
+    fitted = recommender.fit(*world[:3])
+    lists = fitted.recommend([3], k=1)
+    with pytest.raises(error, match=message):
+        explain_words(fitted, lists, change(world[3]), encoder)
+
+
+class Refusing:
+    def transform(self, texts):
+        raise AssertionError("nobody asked for vectors")
+
+
+def test_no_text_is_encoded_for_who_does_not_read(world):
+    fitted = EaseRecommender(5.0).fit(*world[:3])
+    lists = fitted.recommend([3, 99], k=2)
+    assert set(lists["source"]) == {"ease", "popularity"}
+    assert explain_words(fitted, lists, world[3], Refusing()).empty
+
+
+def test_a_title_is_printed_as_it_is():
+    lists = pd.DataFrame({"user_id": [1], "item_id": [7], "rank": [1], "source": ["ease"]})
+    reasons = pd.DataFrame({"user_id": 1, "item_id": 7, "because": [3, 4], "share": [0.5, 0.25]})
+    words = pd.DataFrame({"user_id": [1], "item_id": [7], "word": [None]})
+    titles = pd.Series(["Juice (100%)", None], index=[3, 4], dtype=object)
+    found = explanation_sentences(lists, reasons, words, titles=titles)
+    assert found["because"].tolist() == ["Because of Juice (100%) (50 %) and 4 (25 %)."]

@@ -82,6 +82,7 @@ def test_times_kinds_and_other_columns_of_the_clicks_are_kept(lists, clicks):
     times = pd.date_range("2026-03-01", periods=len(clicks), tz="UTC")
     own = clicks.assign(timestamp=times, event="rate", value=4.0, page="home", rank=77)
     found = feedback_events(lists, own.sample(frac=1, random_state=0), impressions=True)
+    assert found.columns.tolist() == [*EVENT_COLUMNS, "page", "rank", "source"]
     rated = found[found["event"] == "rate"].sort_values("timestamp", ignore_index=True)
     assert rated["timestamp"].tolist() == times.tolist()
     assert rated["value"].eq(4.0).all()
@@ -124,6 +125,11 @@ def test_lists_that_do_not_fit_are_named(lists, clicks):
         feedback_events(lists.drop(columns="source"), clicks, timestamp=TIME)
     with pytest.raises(SchemaError, match="lists has the pair"):
         feedback_events(pd.concat([lists, lists]), clicks, timestamp=TIME)
+    for rank in (np.nan, "x", 1.5, 0):
+        with pytest.raises(SchemaError, match=r"lists.rank holds .*; ranks are whole numbers from"):
+            feedback_events(lists.assign(rank=rank), clicks, timestamp=TIME)
+    with pytest.raises(SchemaError, match=r"lists.source is missing in some rows"):
+        feedback_events(lists.assign(source=None), clicks, timestamp=TIME)
 
 
 def test_the_time_is_needed(lists, clicks):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from recsys_interest.checks import SchemaError
 from recsys_interest.flow_plots import plot_alluvial
 from recsys_interest.plots import CLUSTER_COLOURS
 
@@ -91,5 +92,11 @@ def test_bad_input_is_named():
         plot_alluvial(pd.DataFrame({1: pd.array([None], dtype="Int64")}))
     with pytest.raises(ValueError, match="nobody in any window"):
         plot_alluvial(pd.DataFrame(index=["a"]))
+    with pytest.raises(TypeError, match="paths must hold cluster numbers"):
+        plot_alluvial(paths().astype(float) + 0.5)
+    with pytest.raises(ValueError, match=r"the window\(s\) 2020 more than once"):
+        plot_alluvial(paths().rename(columns={2021: 2020}))
+    with pytest.raises(SchemaError, match="ledger lacks the column"):
+        plot_alluvial(paths(), ledger=pd.DataFrame({"window": [2021]}))
     with pytest.raises(ValueError, match="least_flow"):
         plot_alluvial(paths(), least_flow=0)

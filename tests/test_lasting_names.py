@@ -81,6 +81,11 @@ def test_bad_input_is_named():
     twice = pd.MultiIndex.from_tuples([(1, 0), (1, 0)])
     with pytest.raises(ValueError, match="twice in one window"):
         lasting_names(pd.Series([["a"], ["b"]], index=twice))
+    with pytest.raises(ValueError, match="without a window"):
+        lasting_names(pd.Series([["a"]], index=pd.MultiIndex.from_tuples([(None, 0)])))
+    ledger = pd.DataFrame({"window": ["May"], "event": "birth", "cluster": 0, "related": None})
+    with pytest.raises(TypeError, match="which have no order"):
+        named_ledger(ledger, lasting_names(pd.Series([["a"]], pd.MultiIndex.from_tuples([(5, 0)]))))
     with pytest.raises(ValueError, match="n_words"):
         lasting_names(words(a={0: ["tent"]}), n_words=0)
     with pytest.raises(SchemaError, match="names lacks the column"):

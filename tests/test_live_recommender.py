@@ -90,6 +90,23 @@ def test_the_row_order_of_a_batch_changes_no_bit(wide):
     pd.testing.assert_frame_equal(one.recommend(), other.recommend(), check_exact=True)
 
 
+def test_items_with_one_vector_are_ranked_by_their_ids():
+    # The last bits of a product of matrices depend on how many users are asked for.
+    rng = np.random.default_rng(0)
+    ids = [f"i{n:03d}" for n in range(203)]
+    vectors = pd.DataFrame(rng.normal(size=(40, 384))[rng.integers(0, 40, 203)], index=ids)
+    rows = {"user_id": rng.integers(1, 20, 200), "item_id": rng.choice(ids, 200), "event": "like"}
+    stamps = rng.integers(0, 10**13, 200).view("datetime64[us]")
+    events = pd.DataFrame({**rows, "timestamp": stamps})
+    found = live(events, vectors, half_life=20.0)
+    lists = found.recommend()
+    one = pd.concat([found.recommend([u]) for u in found.users_.index], ignore_index=True)
+    pd.testing.assert_frame_equal(one, lists, check_exact=True)
+    ties = lists[lists["score"] == lists.groupby("user_id")["score"].shift()]
+    assert (ties["item_id"] > lists["item_id"].shift()[ties.index]).all()
+    assert len(ties) > 100
+
+
 # Strangers, new items, empty batches
 
 
@@ -125,6 +142,17 @@ def test_nothing_in_nothing_out():
     assert found.recommend([]).columns.tolist() == live(log(LIKES)).recommend().columns.tolist()
     assert found.profiles_.shape == (0, 2)
     assert found.recommend([1])["source"].tolist() == ["popularity"] * 3
+    bare = live(log(LIKES), VECTORS.iloc[:0]).observe(1, "a", "like", "2026-03-01")
+    assert bare.users_["n_events"].tolist() == [3, 1]
+    assert bare.recommend().empty
+
+
+def test_popularity_does_not_lose_small_differences():
+    events = log([(u, "ab"[u], "rate", 0, 1e9 + u) for u in (0, 1)])
+    lists = live(events).recommend([9], 2)
+    assert lists["item_id"].tolist() == ["b", "a"]
+    large = live(log([(1, "a", "rate", 0, 1e150)]))
+    assert large.recommend([9], 1)["score"].gt(1e149).all()
 
 
 # Bounded memory
@@ -148,6 +176,20 @@ def test_memory_does_not_grow_with_the_stream(wide):
         assert len(state["users"]) == 16
         assert state["seen"].groupby("user_id").size().max() == 2
         assert found._live.sums.shape == (16, 8)
+
+
+def test_a_state_may_go_on_with_room_for_fewer(wide):
+    events, vectors = wide
+    big = live(events, vectors)
+    small = LiveRecommender(max_users=7, max_seen=2).set_state(big.get_state())
+    last = big.users_["last_event"].nlargest(7).index.sort_values()
+    pd.testing.assert_frame_equal(small.users_, big.users_.loc[last])
+    pd.testing.assert_frame_equal(small.profiles_, big.profiles_.loc[last], check_exact=True)
+    assert small.n_evicted_ == len(big.users_) - 7
+    assert small._live.sums.shape == (7, 8)
+    known = big.get_state()["seen"].merge(small.get_state()["seen"])
+    assert len(known) == 14
+    assert (known.groupby("user_id").size() == 2).all()
 
 
 # Restart, forgetting
@@ -206,6 +248,22 @@ def test_bad_input_is_named_and_changes_nothing():
         found.recommend("ann")
     with pytest.raises(ValueError, match="k must be at least 1"):
         found.recommend(k=0)
+    for ids in ("abc", ["1"], [1, "a"], [np.nan], 5, {1: 2}):
+        for method in (found.forget, found.recommend):
+            with pytest.raises((TypeError, SchemaError), match="user_ids"):
+                method(ids)
+    for value in (np.inf, -np.inf, "many"):
+        with pytest.raises(SchemaError, match=r"events\.value holds what is not a finite number"):
+            found.observe(1, "a", "rate", moment, value)
+    with pytest.raises(SchemaError, match="too large to be weighed"):
+        found.observe(1, "a", "rate", moment, 1e300)
+    for user in (" ", 10**30):
+        with pytest.raises(SchemaError, match="user_id"):
+            found.observe(user, "a", "like", moment)
+    with pytest.raises(TypeError, match="item_vectors must be a DataFrame"):
+        found.partial_fit(log(LIKES), {"c": [1, 2]})
+    with pytest.raises(TypeError, match="exclude_seen must be True or False"):
+        found.recommend([1], exclude_seen="no")
     for name, table in found.get_state().items():
         pd.testing.assert_frame_equal(table, before[name])
 

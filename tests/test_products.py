@@ -262,3 +262,37 @@ def test_the_processor_is_asked(monkeypatch):
         assert has_bfloat16() is expected
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert has_bfloat16() is False
+
+
+def test_sums_in_float32_are_off_by_no_more_than_the_bound():
+    left, right = units(20, 500, 0), units(300, 500, 1)
+    way = products._Float32(right)
+    scaled = products._scaled(left)
+    off = np.abs(scaled @ way.table.T - scaled.astype(float) @ way.table.T.astype(float))
+    assert off.max() > 0
+    assert (off <= way._error(scaled, scaled)[:, None]).all()
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_sums_as_wrong_as_the_bound_allows_lose_nothing(k, monkeypatch):
+    """What is needed is too small by the whole bound, the rest too large; then it is rounded."""
+    import torch
+
+    numbers = torch.from_numpy(np.abs(np.random.default_rng(0).normal(size=(201, 4096))))
+    rows = numbers.bfloat16().float().numpy()  # so that nothing but the sums is rounded
+    left, right = rows[:200], np.repeat(rows[200:], 400, axis=0)
+    left[:, 300:] = 0  # short sums of long rows
+    right[:, :300] /= 16
+    right[200 : 200 + k, 0] *= 1 + 2.0**-6  # hardly better than the others
+    right[300:] /= 4
+    way = products._Bfloat16(right)
+    scaled = products._scaled(left)
+    exact = scaled.astype(float) @ way.bits.float().numpy().astype(float).T
+    needed = exact >= np.sort(exact, axis=1)[:, -k, None]
+    error = way._error(scaled, scaled)[:, None]
+    worst = torch.from_numpy(np.where(needed, exact - error, exact + error)).bfloat16()
+    monkeypatch.setattr(torch, "mm", lambda *_: worst)
+    found = np.zeros(exact.shape, dtype=bool)
+    found[way.shortlist(left, k, None)] = True
+    assert (found | ~needed).all()
+    assert found.sum() < found.size

@@ -139,12 +139,29 @@ def test_a_list_never_holds_what_the_user_did_before(catalogue):
     assert asked == [5, 15, 25, 35, 45]
 
 
+def test_a_policy_begins_each_replay_without_a_memory(catalogue):
+    options = {"start": "2026-01-27", "step_days": 1}
+    both = {"frozen": FrozenPolicy(), "drift": OnlinePolicy(DriftPolicy(catalogue, again_days=40))}
+    one, other = (compare_refits(lived(30), learner(catalogue), both, **options) for _ in "12")
+    assert one.table["refits"].tolist() == other.table["refits"].tolist() == [0, 1]
+    pd.testing.assert_frame_equal(one.steps, other.steps)
+
+
 def test_row_order_decides_nothing(catalogue):
     one, other = (
         compare_refits(log, learner(catalogue), policies(catalogue), start=START, step_days=7)
         for log in (lived(30), lived(30).sample(frac=1, random_state=0))
     )
     pd.testing.assert_frame_equal(one.steps, other.steps)
+
+
+def test_steps_may_be_of_any_length(catalogue):
+    found = compare_refits(
+        lived(30), learner(catalogue), {"frozen": FrozenPolicy()}, start=START, step_days=50 / 7
+    )
+    steps = found.steps["step"].drop_duplicates()
+    assert len(steps) == 7  # the last event is 49 days after the start
+    assert steps.diff().dropna().eq(pd.Timedelta(days=50 / 7).floor("us")).all()
 
 
 def test_gaps_in_the_log_are_steps_without_a_score(catalogue):
@@ -162,6 +179,7 @@ def test_bad_input_is_named(catalogue):
         ({"start": "2030-01-01"}, "nobody turns to anything new"),
         ({"start": START, "measure_from": "2030-01-01"}, "nobody turns to anything new"),
         ({"start": START, "step_days": 0}, "step_days must be a finite number above 0"),
+        ({"start": START, "step_days": 1e-15}, "step_days is too short"),
         ({"start": START, "k": 0}, "k must be at least 1"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -95,8 +95,13 @@ def test_the_session_has_its_share(world):
 
 def test_a_session_keeps_the_rarities_of_the_log(world):
     plain = SeveralInterestsRecommender(InterestProfiler(idf=True), distance=1.0).fit(*world)
-    session = world[0].head(2).assign(user_id=77)
-    assert plain.recommend([77], session=session)["source"].unique() == ["several_interests"]
+    own = world[0][world[0]["user_id"] == 0]
+    more = pd.concat([own.head(2).assign(user_id=u) for u in range(50, 60)])  # two common items
+    plain.fit(pd.concat([world[0], more]), *world[1:])
+    found = plain.recommend([77], session=own.assign(user_id=77))
+    expected = plain.recommend([0]).assign(user_id=77)
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["source"].unique() == ["several_interests"]
 
 
 @pytest.mark.parametrize(

@@ -79,12 +79,30 @@ def test_windows_of_days_can_be_counted_from_a_fixed_moment(log, vectors):
     assert fixed.index[0][0] == pd.Timestamp("2026-01-01", tz="UTC")
 
 
+def test_months_are_those_of_the_calendar_by_whatever_end_they_are_called(log, vectors):
+    start, end = (window_profiles(log.events, vectors, every) for every in ("MS", "ME"))
+    assert start.index[0][0] == pd.Timestamp("2026-01-01", tz="UTC")
+    assert end.index[0][0] == pd.Timestamp("2026-01-31", tz="UTC")
+    np.testing.assert_array_equal(start, end)
+
+
+def test_a_window_is_of_utc_whatever_the_zone(log, vectors):
+    there = log.events.assign(timestamp=log.events["timestamp"].dt.tz_convert("Asia/Tokyo"))
+    naive = log.events.assign(timestamp=log.events["timestamp"].dt.tz_localize(None))
+    expected = window_profiles(log.events, vectors, "MS")
+    for events in (there, naive):
+        pd.testing.assert_frame_equal(window_profiles(events, vectors, "MS"), expected)
+
+
 def test_bad_input_is_named(log, vectors):
-    with pytest.raises(ValueError, match="every is no frequency of pandas"):
-        window_profiles(log.events, vectors, "whenever")
+    for every in ("whenever", 30, None, "0D", "-7D"):
+        with pytest.raises(ValueError, match="every is no frequency of pandas"):
+            window_profiles(log.events, vectors, every)
     with pytest.raises(ValueError, match="no events"):
         window_profiles(log.events[:0], vectors, "MS")
     with pytest.raises(TypeError, match="profiler must be an InterestProfiler"):
         from sklearn.cluster import KMeans
 
         window_profiles(log.events, vectors, "MS", profiler=KMeans())
+    with pytest.raises(TypeError, match="profiler must be an InterestProfiler"):
+        window_profiles(log.events, vectors, "MS", profiler=InterestProfiler)

@@ -51,7 +51,7 @@ def check_closed_form(closed_form: Callable[[np.ndarray, float], Any]) -> Verdic
         return Verdict(False, "Now every item predicts itself with -1. What must the diagonal be?")
     if equal(found, expected.T):
         return Verdict(False, "Divide each column by its own diagonal entry: W is not symmetric.")
-    if equal(found, np.linalg.inv(gram + l2 * np.eye(3)) @ gram):
+    if equal(found, inverse @ gram):
         return Verdict(False, "That is ridge regression, in which an item may predict itself.")
     if not equal(found, expected):
         return Verdict(False, "Try two items of which one user likes both, with l2 = 1.")

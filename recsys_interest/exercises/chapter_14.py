@@ -138,6 +138,9 @@ def check_assign(assign: Callable[[np.ndarray], Any]) -> Verdict:
     low, problem = called(assign, np.array([[0.9, 0.2], [0.1, 0.4]]))
     if problem or not equal(low, np.array([0, -1])):
         return Verdict(False, "A score of one half or less is no match: that cluster is new.")
+    steered, problem = called(assign, np.array([[0.6, 0.5], [0.5, 0.1]]))
+    if problem or not equal(steered, np.array([0, -1])):
+        return Verdict(False, "A score that is no match must not count in the sum either.")
     wide, problem = called(assign, np.array([[0.2, 0.9, 0.6]]))
     if problem or not equal(wide, np.array([-1, 0, -1])):
         return Verdict(False, "There may be more new clusters than old ones.")

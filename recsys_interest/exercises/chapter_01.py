@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal, judged
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_future_share", "check_gini", "check_near_duplicates"]
 
@@ -131,7 +131,7 @@ def check_near_duplicates(near_duplicates: Callable[[np.ndarray, float], Any]) -
         found, problem = called(near_duplicates, np.array(times), window)
         if problem:
             return Verdict(False, problem)
-        if np.shape(found) != np.shape(times):
+        if shape_of(found) != np.shape(times):
             return Verdict(False, f"{len(times)} times need {len(times)} answers, True or False.")
         if not equal(found, np.array(expected, dtype=float)):
             return Verdict(False, hint)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal, judged
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_contrastive_loss", "check_masked_loss", "check_ridge"]
 
@@ -150,7 +150,7 @@ def check_ridge(ridge: Callable[[np.ndarray, np.ndarray, float], Any]) -> Verdic
     right = np.linalg.solve(gram + 2.0 * np.eye(3), cross)
     if equal(found, np.linalg.solve(gram, cross)):
         return Verdict(False, "Where is alpha? With a huge one, W must go to zero.")
-    if np.shape(found) == (2, 3):
+    if shape_of(found) == (2, 3):
         return Verdict(False, "W has one row for each dimension of the text: turn it over.")
     if equal(found, np.linalg.solve(gram + 2.0, cross)):
         return Verdict(False, "alpha goes on the diagonal only: add alpha times the identity.")

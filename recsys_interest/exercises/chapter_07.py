@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal, judged
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_start_weights", "check_update", "check_within"]
 
@@ -43,7 +43,7 @@ def check_update(update: Callable[..., Any]) -> Verdict:
     found, problem = called(update, V, labels, centres)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != (3, 2):
+    if shape_of(found) != (3, 2):
         return Verdict(False, "Return one centre for each of the k clusters, shape (k, d).")
     if not np.isfinite(np.asarray(found, dtype=float)).all():
         return Verdict(False, "Cluster 1 has no user: the mean of nothing is no number.")
@@ -88,7 +88,7 @@ def check_start_weights(start_weights: Callable[[np.ndarray, np.ndarray], Any]) 
     found, problem = called(start_weights, V, one)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != (4,):
+    if shape_of(found) != (4,):
         return Verdict(False, "Return one probability for each user, shape (n,).")
     if not equal(np.asarray(found)[0], np.array(0.0)):
         return Verdict(False, "A user who is a centre already should not be drawn again.")

@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, also, called, equal, judged, noticed
+from recsys_interest.exercises.verdict import (
+    Verdict,
+    also,
+    called,
+    equal,
+    judged,
+    noticed,
+    shape_of,
+)
 
 __all__ = ["check_core_points", "check_reachability", "check_silhouette", "check_ward_cost"]
 
@@ -139,7 +147,7 @@ def check_reachability(reachability: Callable[[np.ndarray, int], Any]) -> Verdic
     found, problem = called(reachability, D, 3)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != D.shape:
+    if shape_of(found) != D.shape:
         return Verdict(False, "It must return one distance for every pair of points.")
     values = np.asarray(found, dtype=float)
     core = np.sort(D, axis=1)[:, 2]

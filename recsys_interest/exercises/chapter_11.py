@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, also, called, equal, noticed
+from recsys_interest.exercises.verdict import Verdict, also, called, equal, noticed, shape_of
 
 __all__ = ["check_blend", "check_seats", "check_survivors"]
 
@@ -91,7 +91,7 @@ def check_seats(seats: Callable[[np.ndarray, int], Any]) -> Verdict:
         right = _seats(importance, n)
         if equal(found, right):
             continue
-        if np.shape(found) == right.shape and not np.isclose(np.sum(found), n):
+        if shape_of(found) == right.shape and not np.isclose(np.sum(found), n):
             return Verdict(False, "Rounding gives away more or fewer places than there are.")
         if equal(found, _largest_remainders(importance, n)):
             return Verdict(False, "Those are largest remainders: a longer list may take one back.")

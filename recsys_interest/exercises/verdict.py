@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Verdict", "also", "called", "equal", "judged", "noticed"]
+__all__ = ["Verdict", "also", "called", "equal", "judged", "noticed", "shape_of"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,24 @@ def called(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
 
 
 def equal(found: Any, expected: Any) -> bool:
-    """Return whether an answer is the expected one, up to rounding; False for any other kind."""
+    """Return whether an answer is the expected one, up to rounding; False for any other kind.
+
+    >>> equal([2.0], 2), equal([], 2), equal([2.0, 2.0], 2)
+    (True, False, False)
+    """
     try:
-        return bool(np.allclose(np.asarray(found, dtype=float), expected))
+        given = np.asarray(found, dtype=float)
+        return given.size == np.size(expected) and bool(np.allclose(given, expected))
     except (TypeError, ValueError):
         return False
+
+
+def shape_of(found: Any) -> tuple[int, ...] | None:
+    """Return the shape of an answer, None for rows of different lengths."""
+    try:
+        return np.shape(found)
+    except ValueError:
+        return None
 
 
 def noticed(signs: Mapping[str, object]) -> Verdict:

@@ -36,6 +36,7 @@ from .pretraining import pretrain as pretrain
 from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .event_ids import drop_replays as drop_replays
 from .durable_stream import DurableStream as DurableStream, Receipt as Receipt
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
@@ -63,7 +64,7 @@ from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .adaptive_kmeans import AdaptiveKMeans as AdaptiveKMeans
 from .cluster_matching import ClusterMatch as ClusterMatch, match_clusters as match_clusters
-from .windows import drop_replays as drop_replays, window_profiles as window_profiles
+from .windows import window_profiles as window_profiles
 from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender

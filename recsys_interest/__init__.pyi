@@ -89,7 +89,8 @@ from .catalogue import extend_catalogue as extend_catalogue
 from .cold_start import ColdStartRecommender as ColdStartRecommender
 from .explanations import explain as explain
 from .sentences import explanation_sentences as explanation_sentences
-from .word_explanations import explain_words as explain_words
+from .word_explanations import explain_words as explain_words, text_scores as text_scores
+from .word_explanations import text_without as text_without
 from .feedback import feedback_events as feedback_events
 from .item_shares import category_shares as category_shares
 from .reranking import calibrate as calibrate, diversify as diversify

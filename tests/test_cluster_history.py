@@ -134,6 +134,7 @@ def test_the_last_window_is_taken_back_alone(history):
     assert before.window_table().index.tolist() == [1, 2]
     assert before.ledger_table()["window"].tolist() == [1, 2]
     assert before.path_table().columns.tolist() == [2]
+    assert before.path(3) is None
     assert history.path_table().columns.tolist() == [2, 3]  # what was there is unchanged
 
 

@@ -119,7 +119,8 @@ def compare_refits(
     [0.0, 1.0]
     """
     log = validate_events(events)
-    log = log.sort_values(["timestamp", "user_id", "item_id"], ignore_index=True)
+    order = ["timestamp", "user_id", "item_id", "event", "value"]
+    log = log.sort_values(order, ignore_index=True)
     first, length = (
         as_moment(start, "start"),
         pd.Timedelta(days=check_positive(step_days, "step_days")).floor("us"),

@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recsys_interest import exercises
 from recsys_interest.exercises import check_lists, check_profile, check_top_k
+
+CHECKS = [name for name in exercises.__all__ if name.startswith("check_")]
 
 
 def mean(weights, vectors):
@@ -106,6 +109,7 @@ def test_wrong_lists_get_a_hint_that_fits(answer, hint):
         (lambda w, s, v, k: lists(w, s, v, k, fallback=-np.arange(5)), "What do most users know"),
         (lambda w, s, v, k: lists(w, s, v, k)[:5], "each of the six users"),
         (lambda w, s, v, k: [0, 1], "each of the six users"),
+        (lambda w, s, v, k: [[np.inf]] * 6, "each of the six users"),
         (lambda w, s, v, k: None, "each of the six users"),
         (lambda w, s, v, k: v[99], "It raised IndexError"),
     ],
@@ -114,3 +118,20 @@ def test_wrong_lists_of_all_users_get_a_hint_that_fits(answer, hint):
     verdict = check_lists(answer)
     assert not verdict
     assert hint in verdict.hint
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_whatever_is_returned_there_is_a_verdict(name):
+    check = getattr(exercises, name)
+    for answer in (None, "x", [[1], [1, 2]], {1: 2}, object(), 1j, np.zeros((0, 3)), np.inf):
+        verdict = check(lambda *_, answer=answer: answer)
+        assert not verdict
+        assert verdict.hint
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_what_the_answer_raises_is_shown(name):
+    def broken(*_):
+        raise KeyError("mistyped")
+
+    assert "It raised KeyError: 'mistyped'" in repr(getattr(exercises, name)(broken))

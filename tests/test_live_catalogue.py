@@ -80,10 +80,11 @@ def test_scores_are_cosines_or_popularity():
     expected = [[0.6, -np.inf, 1.0, -0.8], [0.0, 2.0, 0.0, 1.0], [0.0, -np.inf, 0.8, -1.0]]
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     np.testing.assert_allclose(catalogue.scores(own[:1], directions[:1]), expected[:1], atol=1e-6)
-    rows, columns, _, rank = catalogue.best(scores, own, directions, 2)
+    rows, columns, score, rank = catalogue.best(scores, own, directions, 2)
     assert rows.tolist() == [0, 0, 1, 1, 2, 2]
     assert columns.tolist() == [2, 0, 1, 3, 2, 0]
     assert rank.tolist() == [1, 2] * 3
+    np.testing.assert_allclose(score, [1.0, 0.6, 2.0, 1.0, 0.8, 0.0], atol=1e-6)
 
 
 def test_scores_that_are_off_are_put_right():

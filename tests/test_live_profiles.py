@@ -72,6 +72,13 @@ def test_an_event_that_comes_late_is_not_the_last():
     assert profiles.seen[profiles.row[1]] == {0: 10 * DAY, 1: 3 * DAY}
 
 
+def test_an_event_of_long_ago_weighs_nothing_and_overflows_nothing():
+    profiles = add(LiveProfiles(2, 1.0, 9, 9), [(1, 0, 5000, 1.0)])
+    add(profiles, [(1, 1, 0, 1.0)])
+    assert profiles.profiles(COLUMNS).loc[1].tolist() == [1.0, 0.0]
+    assert profiles.mass[profiles.row[1]] == 1.0
+
+
 def test_a_row_that_is_used_again_knows_nothing_of_the_user_before():
     profiles = add(LiveProfiles(2, 1.0, 1, 9), [(1, 0, 5000, 2.0), (1, 1, 5000, 1.0)])
     add(profiles, [(2, 1, 3, 1.0)])

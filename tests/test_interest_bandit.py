@@ -43,6 +43,54 @@ def test_beliefs_are_bayes_rule():
     assert bandit.fit(answers(2, ["b"], [0.0])).beliefs_["user_id"].tolist() == [2, 2]
 
 
+def test_old_answers_fade_for_all_interests_alike():
+    bandit = InterestBandit(["b", "a"], prior=(2.0, 4.0), discount=0.5)
+    bandit.fit(answers(1, list("aab"), [1, 1, 0]))
+    found = bandit.beliefs_
+    assert found["interest"].tolist() == ["a", "b"]  # sorted
+    # a: 2 → 3 → 3.5 → 2.75; b is what it was, 4, and one more for what was not answered.
+    assert found[["a", "b"]].to_numpy().tolist() == [[2.75, 4.0], [2.0, 5.0]]
+    assert found["mean"].tolist() == [2.75 / 6.75, 2 / 7]
+    bandit.partial_fit(answers(2, ["b"], [1]))
+    assert bandit.beliefs_.loc[2:, ["a", "b"]].to_numpy().tolist() == [[2.0, 4.0], [3.0, 4.0]]
+    assert bandit.beliefs_.loc[:1, ["a", "b"]].equals(found[["a", "b"]])
+
+
+class FirstArm:
+    """A rule that always takes the first interest."""
+
+    def values(self, a, b, rng):
+        return np.tile(-np.arange(a.shape[1], dtype=float), (len(a), 1))
+
+
+def test_regret_by_hand():
+    bandit = InterestBandit(["b", "a"], FirstArm())
+    truth = pd.DataFrame({"a": [0.0, 0.5], "b": [1.0, 0.25]}, index=["ann", "bob"])
+    found = simulate_regret(bandit, truth, 3)
+    assert found["regret"].tolist() == [0.125] * 3  # of nothing for ann, of a quarter for bob
+    assert found["total_regret"].tolist() == [0.125, 0.25, 0.375]
+    assert found.index.tolist() == [1, 2, 3]
+    sure = pd.DataFrame({"a": [0.0, 0.0], "b": [1.0, 1.0]}, index=["ann", "bob"])
+    found = simulate_regret(bandit, sure, 5, later=1 - sure)
+    assert found["reward"].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert found["regret"].tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
+
+
+def test_of_equal_ones_a_greedy_rule_takes_any():
+    for rule in (GreedyRule(), EpsilonGreedy(0.0)):
+        taken = InterestBandit(["a", "b"], rule, random_state=0).choose(range(200))
+        assert 0.35 < (taken == "a").mean() < 0.65
+    better = answers(1, list("ab"), [1, 0])
+    bandit = InterestBandit(["a", "b"], GreedyRule(), random_state=0).fit(better)
+    assert (bandit.choose([1] * 50) == "a").all()
+
+
+def test_a_part_of_the_users_explores():
+    a, b = np.tile([9.0, 1.0, 1.0], (4000, 1)), np.ones((4000, 3))
+    taken = EpsilonGreedy(0.3).values(a, b, np.random.RandomState(0)).argmax(axis=1)
+    assert np.bincount(taken) / 4000 == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
+
+
 def test_thompson_takes_an_arm_as_often_as_it_is_best():
     bandit = InterestBandit(["a", "b"], prior=(1.0, 1.0), random_state=0)
     bandit.fit(answers(1, list("aaab"), [1, 1, 0, 1]))

@@ -79,6 +79,23 @@ def test_an_event_of_long_ago_weighs_nothing_and_overflows_nothing():
     assert profiles.mass[profiles.row[1]] == 1.0
 
 
+def test_an_event_that_does_not_count_does_not_make_others_fade():
+    profiles = add(LiveProfiles(2, 1.0, 9, 9), [(1, 0, 0, 1.0)])
+    add(profiles, [(1, 1, 5000, 0.0)])
+    assert profiles.users()["has_profile"].tolist() == [True]
+    assert profiles.profiles(COLUMNS).loc[1].tolist() == [1.0, 0.0]
+
+
+def test_of_more_users_than_there_is_room_for_the_last_of_a_batch_stay():
+    rows = [(user, user % 2, 10 - user, 1.0) for user in range(7)]
+    profiles = add(LiveProfiles(2, None, 2, 9), rows)
+    assert profiles.users().index.tolist() == [0, 1]
+    assert profiles.profiles(COLUMNS).to_numpy().tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert profiles.users()["n_events"].tolist() == [1, 1]
+    assert profiles.n_evicted == 5
+    assert profiles.sums.shape == (2, 2)
+
+
 def test_a_row_that_is_used_again_knows_nothing_of_the_user_before():
     profiles = add(LiveProfiles(2, 1.0, 1, 9), [(1, 0, 5000, 2.0), (1, 1, 5000, 1.0)])
     add(profiles, [(2, 1, 3, 1.0)])

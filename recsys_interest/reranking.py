@@ -6,7 +6,6 @@ Chapter: 12 (measuring recommendations).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -278,7 +277,7 @@ def fill_quotas(
     user, shares, wanted = _shares_and_targets(lists, categories, targets)
     kind = np.where(shares.any(axis=1), shares.argmax(axis=1), -1)
     size = np.bincount(user)
-    places = _places(wanted, np.minimum(k, size))
+    places = _places(wanted, k)
     nth = lists.groupby([user, kind]).cumcount().to_numpy()
     reserved = (kind >= 0) & (nth < places[user, kind])
     # First the reserved, by rank; then the others, by rank; then cut, and back to the old order.
@@ -359,10 +358,10 @@ def _renumbered(lists: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _places(wanted: Floats, k: NDArray[Any]) -> NDArray[np.int64]:
+def _places(wanted: Floats, k: int) -> NDArray[np.int64]:
     """Return the number of places of each category, by the largest remainders."""
-    exact = wanted * k[:, None]
-    places = np.floor(exact + 1e-9)  # 10 × 0.3 is a little less than 3
+    exact = wanted * k
+    places = np.floor(exact)
     left = np.where(wanted.any(axis=1), k - places.sum(axis=1), 0)
     rank = np.argsort(np.argsort(places - exact, axis=1, kind="stable"), axis=1, kind="stable")
     return (places + (rank < left[:, None])).astype(np.int64)

@@ -179,6 +179,19 @@ def test_what_happens_at_the_cutoff_is_after_it(by):
     assert rows[3]["distance"] == pytest.approx(1 - 1 / np.sqrt(37))
 
 
+@pytest.mark.parametrize("by", ["user", "population"])
+def test_of_several_moments_the_one_with_the_largest_statistic(by):
+    items = "aaabbbaaaabb"  # the difference of the sums alone is largest after the third
+    rows = VECTORS.loc[[*items]].to_numpy()
+    assert split_statistics(rows).argmax() == 9
+    found = detect_drift(log(items), VECTORS, by=by, n_permutations=99)
+    if by == "user":  # three are left on either side
+        assert found["n_before"].tolist() == [3 + split_statistics(rows)[2:-2].argmax()]
+    else:
+        assert found["n_before"].tolist() == [10]
+        assert found["changed_at"].tolist() == [pd.Timestamp("2026-01-11", tz="UTC")]
+
+
 def test_events_without_a_liking_or_a_vector_say_nothing():
     events, named = log("aaaabbbb"), {**FAST, "cutoff": "2026-01-05"}
     silent = detect_drift(events.assign(event="impression"), VECTORS, **named).loc[1]
@@ -372,16 +385,19 @@ def test_each_cluster_has_a_detector_of_its_own():
     # Of everybody 0, 1, 0, 1; of x 0, 0, of y 1, 1.
     mixed = pd.concat([log("aa", 1, [5, 7]), log("bb", 2, [6, 8])])
     assert monitor.update(mixed)["watched"].tolist() == ["population"] * 2
+    rising = monitor.update(log("b", 1, [9]))  # of x 0, 1; of everybody 1, 1
+    assert rising["watched"].tolist() == ["x"]
     assert len({id(d) for d in monitor.detectors_.values()}) == 3
 
 
 def test_to_fit_again_begins_anew_with_profiles_that_fade():
     events = log("abbc")
-    monitor = DriftMonitor(Rising, half_life=1.0).fit(events, VECTORS)
+    monitor = DriftMonitor(Rising, pd.Series({1: "x"}), half_life=1.0).fit(events, VECTORS)
     expected = InterestProfiler(half_life=1.0).fit(events, VECTORS).profiles_
     pd.testing.assert_frame_equal(monitor.profiles_, expected)
     monitor.update(log("abca", days=range(5, 9)))
     assert monitor.n_watched_ == 4
+    assert monitor.detectors_.keys() == {"population", "x"}
     before = monitor.detectors_["population"]
     monitor.fit(events, VECTORS)
     assert monitor.n_watched_ == 0

@@ -93,6 +93,23 @@ def greedy_value(places, r, about, target, k, trade_off):
     return trade_off * r[list(places)].sum() / k + (1 - trade_off) * gain
 
 
+@pytest.mark.parametrize("trade_off", [0.0, 0.3, 0.8, 0.95])
+def test_calibration_takes_greedily_what_adds_most(trade_off):
+    lists, _, about, targets = random_lists(n_users=60, seed=4)
+    shares = about.div(about.sum(axis=1).where(lambda s: s > 0, 1), axis=0)
+    made = calibrate(lists, about, targets, k=6, trade_off=trade_off)
+    for user, own in lists.groupby("user_id"):
+        r, k = relevance(own["score"].to_numpy()), min(6, len(own))
+        rows, target = shares.loc[own["item_id"]].to_numpy(), targets.loc[user].to_numpy()
+        chosen = []
+        for _ in range(k):
+            rest = [i for i in range(len(own)) if i not in chosen]
+            value = [greedy_value([*chosen, i], r, rows, target, k, trade_off) for i in rest]
+            chosen.append(rest[int(np.argmax(np.round(value, 9)))])
+        found = made.loc[made["user_id"] == user, "item_id"].tolist()
+        assert found == own["item_id"].to_numpy()[chosen].tolist()
+
+
 @pytest.mark.parametrize("trade_off", [0.0, 0.2, 0.6])
 def test_calibration_keeps_its_bound_and_is_mostly_the_best(trade_off):
     lists, _, about, targets = random_lists(n_users=40, length=9, seed=3)
@@ -147,6 +164,13 @@ def test_quotas_by_hand():
     made = fill_quotas(LISTS, ABOUT, all_y, k=4)
     assert made["item_id"].tolist() == ["a", "c", "d", "e"]
     assert made["rank"].tolist() == [1, 2, 3, 4]
+
+
+def test_an_item_without_a_category_takes_no_place_of_one():
+    about = ABOUT.mul([0, 1, 1, 1, 1], axis=0)  # a has none
+    all_y = HALF.assign(x=0.0, y=1.0)
+    assert fill_quotas(LISTS, about, all_y, k=2)["item_id"].tolist() == ["c", "d"]
+    assert fill_quotas(LISTS, about, all_y, k=4)["item_id"].tolist() == ["a", "c", "d", "e"]
 
 
 def test_quotas_are_filled_as_far_as_they_can_be_and_the_sum_of_scores_is_largest():

@@ -81,6 +81,7 @@ def test_the_contributions_of_linear_models_are_the_score(recommender, world):
     found = explain(fitted, lists, top=None)
     summed = totals(found).reindex(scores(lists).index, fill_value=0.0)
     np.testing.assert_allclose(summed, scores(lists), rtol=0, atol=1e-9)
+    assert (found["contribution"] != 0).all()
     liked = set(zip(world[0]["user_id"], world[0]["item_id"], strict=True))
     assert set(zip(found["user_id"], found["because"], strict=True)) <= liked
 
@@ -109,6 +110,8 @@ def later(log):
         *LINEAR,
         CosineRecommender(),
         CosineRecommender(InterestProfiler(idf=True), session_weight=0.2),
+        CosineRecommender(session_weight=0.0),
+        CosineRecommender(session_weight=1.0),
     ],
     ids=lambda r: type(r).__name__,
 )
@@ -122,6 +125,8 @@ def test_with_a_session_they_add_up_too(recommender, world):
         totals(found).reindex(scores(lists).index, fill_value=0.0), scores(lists), rtol=0, atol=1e-6
     )
     assert set(found.loc[found["user_id"] == 99, "because"]) <= {7, 8, 9}
+    alone = explain(fitted, lists[lists["user_id"] == 0], top=None, session=session)
+    pd.testing.assert_frame_equal(alone, found[found["user_id"] == 0])
 
 
 # Faithfulness: what is said to be the reason is the reason
@@ -212,6 +217,8 @@ def test_cold_start_explains_each_answer_by_the_part_that_gave_it(world):
         lists = fitted.recommend([3, 99, 100], k=4)
         found = explain(fitted, lists, top=None)
         assert found["user_id"].unique().tolist() == [3, 99]
+        turned = explain(fitted, fitted.recommend([99, 3], k=4), top=None)  # in the order asked
+        assert turned["user_id"].unique().tolist() == [99, 3]
         expected = scores(lists[lists["user_id"] != 100])
         np.testing.assert_allclose(totals(found), expected, rtol=0, atol=1e-6)
     sentences = explanation_sentences(lists, explain(fitted, lists, top=1), titles=world[3])

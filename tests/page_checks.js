@@ -115,7 +115,9 @@ window.pageChecks = (() => {
 
   // Links
 
-  const links = () => [...document.querySelectorAll("a[href]")].map((a) => a.href);
+  const links = () => [...document.querySelectorAll("a[href]")].map(
+    (a) => new URL(a.getAttribute("href"), document.baseURI).href, // in a drawing, a.href is no text
+  );
   const anchors = () => [...document.querySelectorAll("[id], a[name]")].flatMap((e) => [e.id, e.getAttribute("name")]).filter(Boolean);
 
   // Accessibility rules of axe-core. Contrast is ours above: theirs takes ten times as long.

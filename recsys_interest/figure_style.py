@@ -39,11 +39,11 @@ CLUSTER_COLOURS = (
 BLUE, AMBER, GREEN, PINK, ORANGE, SKY, PURPLE, GREY = CLUSTER_COLOURS
 #: What is written, and the bars of intervals.
 INK = "#222222"
-#: What stands in the background: all the others, noise.
+#: What stands in the background, such as noise.
 PALE = "#BBBBBB"
 #: Lines to read values by.
 GRID = "#DDDDDD"
-#: Figures are drawn on white and keep it on a dark page: their colours were chosen for it.
+#: Figures are drawn on white and keep it on a dark page, as their colours were chosen for it.
 PAPER = "#FFFFFF"
 
 

@@ -116,7 +116,7 @@ window.pageChecks = (() => {
   // Text of a drawing has no ground of its own: it stands on the shape that was drawn last where it is.
   const drawnContrast = (selector) => {
     const memo = new Map();
-    return [...document.querySelectorAll(`${selector} text`)].filter((t) => t.checkVisibility()).map((text) => {
+    return [...document.querySelectorAll(`:is(${selector}) text`)].filter((t) => t.checkVisibility()).map((text) => {
       const box = text.getBoundingClientRect();
       const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
       let back = ground(text.closest("svg").parentElement, memo);

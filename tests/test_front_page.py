@@ -103,6 +103,7 @@ def test_an_example_that_is_wrong_would_be_found():
 
 def test_two_figures_the_commands_and_the_example_come_before_the_road(html):
     page = (html / "book" / "index.html").read_text(encoding="utf-8")
+    page = re.sub(r"</?span[^>]*>", "", page)  # the colours of code
     places = [
         *(page.index("fig-quick-map.png"), page.index("fig-cold-crossover.png")),
         *(page.index("make book"), page.index("InterestPipeline")),

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("[01]*.ipynb"))
 PACKAGE = ROOT / "recsys_interest"
 DRAWING = [*sorted(PACKAGE.glob("*plots.py")), PACKAGE / "report.py"]
-WIDEST = 10.5  # inches: wider figures are made smaller on the page, and their letters with them
+WIDEST = 9.0  # inches: wider figures are made smaller on the page, and their letters with them
 
 
 @pytest.fixture(autouse=True)

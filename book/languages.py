@@ -1,0 +1,124 @@
+"""One book in several languages: the switch on each page, and what Sphinx leaves untranslated.
+
+A page that is not translated keeps its English text, below a title and beside a navigation in the
+language, and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from catalogues import ENGLISH, Language, translated_pages, translations
+from docutils import nodes
+from myst_nb.sphinx_ import Parser
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.locale import get_translation
+
+_ = get_translation("sphinx")
+
+UNTRANSLATED = "This page has not been translated yet; what follows is the English text."
+# Settings with words that readers see.
+WORDS = ("html_title", "togglebutton_hint", "togglebutton_hint_hide")
+THEME_WORDS = ("search_bar_text", "extra_footer")
+
+_GLUE = re.compile(r"(\{glue:text\}`)(?![^`]*::)")
+
+
+class TranslatingParser(Parser):
+    """Parser of pages and of their translated messages, which may paste the page's own numbers.
+
+    A message is parsed as a document of its own, which has no cells; another document's numbers
+    can be pasted, so the chapter is named as one.
+    """
+
+    def parse(self, inputstring: str, document: nodes.document) -> None:
+        """Parse a page, or a message of one."""
+        if (document.current_source or "").endswith("<translated>"):
+            page = Path(self.env.doc2path(self.env.docname)).name
+            inputstring = _GLUE.sub(rf"\g<1>{page}::", inputstring)
+        super().parse(inputstring, document)
+
+
+def language_of(config: Config) -> Language:
+    """Return the language that is being rendered."""
+    codes = {language.code: language for language in (ENGLISH, *translations())}
+    return codes[config.language]
+
+
+def translate_settings(app: Sphinx, config: Config) -> None:
+    """Translate the words in the settings."""
+    if language_of(config) == ENGLISH:
+        return
+    for name in WORDS:
+        config[name] = _(config[name])
+    for name in THEME_WORDS:
+        config.html_theme_options[name] = _(config.html_theme_options[name])
+
+
+def keep_glue_apart(app: Sphinx) -> None:
+    """Keep the numbers of chapters out of the folder with the pages.
+
+    myst-nb lays them beside the pages of a language, which is among those in English.
+    """
+    config = app.env.mystnb_config  # type: ignore[attr-defined]
+    folder = Path(app.doctreedir) / "jupyter_execute"
+    app.env.mystnb_config = config.copy(output_folder=str(folder))  # type: ignore[attr-defined]
+
+
+def translate_parts(app: Sphinx, doctree: nodes.document) -> None:
+    """Translate the names of the book's parts, which appear too late for Sphinx to do it."""
+    for toctree in doctree.findall(addnodes.toctree):
+        if toctree.get("caption"):
+            toctree["caption"] = _(toctree["caption"])
+
+
+def link_languages(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], tree: object
+) -> None:
+    """Give a page its links to the same page in each language."""
+    here, spoken = language_of(app.config), (ENGLISH, *translations())
+    context["languages"] = [
+        {"name": other.name, "tag": other.tag, "url": _way(page, here, other)}
+        for other in spoken
+        if other != here
+    ]
+    if len(spoken) > 1:
+        context["metatags"] = context.get("metatags", "") + "".join(
+            f'\n<link rel="alternate" hreflang="{other.tag}" href="{_way(page, here, other)}" />'
+            for other in spoken
+        )
+    if here != ENGLISH and "body" in context and page not in translated_pages(here):
+        context["body"] = mark_untranslated(context["body"], here)
+
+
+def _way(page: str, here: Language, other: Language) -> str:
+    """Return the relative address of a page in another language."""
+    up = "../" * (page.count("/") + (here.folder != ""))
+    return f"{up}{other.folder}{'/' if other.folder else ''}{page}.html"
+
+
+def mark_untranslated(body: str, language: Language) -> str:
+    """Say below the title that the page is in English, to readers and to what reads aloud."""
+    note = f'<p class="untranslated" lang="{language.tag}">{html.escape(_(UNTRANSLATED))}</p>'
+    body = re.sub("<section", f'<section lang="{ENGLISH.tag}"', body, count=1)
+    body = re.sub("<h1", f'<h1 lang="{language.tag}"', body, count=1)
+    return body.replace("</h1>", f"</h1>\n{note}", 1)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Take the place of myst-nb's parser, and listen to settings, contents and pages."""
+    app.add_source_parser(TranslatingParser, override=True)
+    app.connect("config-inited", translate_settings, priority=100)  # the theme reads them at 500
+    app.connect("builder-inited", keep_glue_apart, priority=900)
+    app.connect("doctree-read", translate_parts, priority=400)  # Sphinx collects them at 500
+    app.connect("html-page-context", link_languages)
+    sources = (Path(__file__), Path(__file__).with_name("catalogues.py"))
+    # Sphinx reads all pages again when this number changes.
+    version = int(hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:8], 16)
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": version}

@@ -76,6 +76,21 @@ def read_catalogue(path: Path) -> dict[str, str]:
     return {str(m.id): str(m.string) for m in entries if m.id and m.string and not m.fuzzy}
 
 
+def catalogue_faults(path: Path, messages: Iterable[str]) -> list[str]:
+    """Return what is wrong with a catalogue, given the messages that the English page has now."""
+    with path.open("rb") as file:
+        entries = {str(message.id): message for message in read_po(file) if message.id}
+    wanted = list(messages)
+    gone = [message for message in entries if message not in set(wanted)]
+    there = {message: entry for message, entry in entries.items() if message not in gone}
+    return [
+        *(f"no translation: {message}" for message, entry in there.items() if not entry.string),
+        *(f"fuzzy: {message}" for message, entry in there.items() if entry.fuzzy),
+        *(f"no longer in the English page: {message}" for message in gone),
+        *(f"not in the catalogue: {message}" for message in wanted if message not in entries),
+    ]
+
+
 def title_of(text: str) -> str | None:
     """Return the title of a page, None if it has none."""
     found = _TITLE.search(text)
@@ -123,15 +138,16 @@ def _sentences(
         return {}
     found = {}
     for sentence in _SENTENCE.finditer(text):
-        names = _TERM.findall(sentence[1])
-        links = (f"{{term}}`{_short(terms[n])} <{n}>`" if n in terms else n for n in names)
+        links = (_link(term, terms.get(term)) for term in _TERM.findall(sentence[1]))
         found[sentence[0]] = pattern.replace("{terms}", language.comma.join(links))
     return found
 
 
-def _short(term: str) -> str:
-    """Return a term of the glossary without the English one that stands behind it."""
-    return term.partition("（")[0]
+def _link(term: str, translated: str | None) -> str:
+    """Return a link to a term, without the English one that stands behind it in brackets."""
+    if translated is None:
+        return f"{{term}}`{term}`"
+    return f"{{term}}`{translated.partition('（')[0]} <{term}>`"
 
 
 def _as_file(messages: Mapping[str, str]) -> bytes:
@@ -146,7 +162,7 @@ def _as_file(messages: Mapping[str, str]) -> bytes:
 
 def template(messages: Iterable[str]) -> bytes:
     """Return a catalogue without translations, as sphinx-intl reads it."""
-    catalogue = Catalog()
+    catalogue = Catalog(project="recsys-interest", copyright_holder="its contributors")
     for message in messages:
         catalogue.add(message)
     file = io.BytesIO()

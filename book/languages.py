@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from docutils import nodes
 from myst_nb.sphinx_ import Parser
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.builders.dummy import DummyBuilder
 from sphinx.config import Config
 from sphinx.locale import get_translation
+from sphinx.transforms import SphinxTransform
+from sphinx.transforms.i18n import Locale
+from sphinx.util.nodes import LITERAL_TYPE_NODES, extract_messages
 
 _ = get_translation("sphinx")
 
@@ -43,6 +48,58 @@ class TranslatingParser(Parser):
             page = Path(self.env.doc2path(self.env.docname)).name
             inputstring = _GLUE.sub(rf"\g<1>{page}::", inputstring)
         super().parse(inputstring, document)
+
+
+class CellsHaveSources(SphinxTransform):
+    """Let the cells of tables be translated: MyST forgets to say from where those in boxes come."""
+
+    default_priority = 5
+
+    def apply(self, **kwargs: Any) -> None:
+        """Name the page in every cell that names none."""
+        for cell in self.document.findall(nodes.entry):
+            for paragraph in cell.findall(nodes.paragraph):
+                paragraph.source = paragraph.source or self.document["source"]
+
+
+class MessagesBuilder(DummyBuilder):
+    """Write down the messages of the pages, as Sphinx is about to look for their translations.
+
+    Sphinx's own builder asks too late: the texts of the figures that cells draw are gone then, and
+    it takes formulas for messages.
+    """
+
+    name = "messages"
+
+    def init(self) -> None:
+        """Begin without messages."""
+        self.found: dict[str, list[str]] = {}
+
+    def finish(self) -> None:
+        """Write all of them."""
+        path = Path(self.outdir) / "messages.json"
+        path.write_text(json.dumps(self.found), encoding="utf-8")
+
+
+class CollectMessages(SphinxTransform):
+    """Hand the messages of a page to the builder that writes them down."""
+
+    default_priority = Locale.default_priority - 1
+
+    def apply(self, **kwargs: Any) -> None:
+        """Take the messages of one page, each once."""
+        if isinstance(builder := self.app.builder, MessagesBuilder):
+            texts = (m for node, m in extract_messages(self.document) if _is_prose(node))
+            builder.found[self.env.docname] = list(dict.fromkeys(texts))
+
+
+def _is_prose(node: nodes.Node) -> bool:
+    """Return whether a node is neither a formula nor among the metadata of a notebook."""
+    if isinstance(node, LITERAL_TYPE_NODES):
+        return False
+    while node.parent is not None and not isinstance(node.parent, nodes.document):
+        node = node.parent
+    return not isinstance(node, nodes.docinfo | nodes.field_list)
 
 
 def language_of(config: Config) -> Language:
@@ -112,8 +169,11 @@ def mark_untranslated(body: str, language: Language) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Take the place of myst-nb's parser, and listen to settings, contents and pages."""
+    """Take the place of myst-nb's parser, and look after settings, contents and pages."""
     app.add_source_parser(TranslatingParser, override=True)
+    app.add_builder(MessagesBuilder)
+    app.add_transform(CellsHaveSources)
+    app.add_transform(CollectMessages)
     app.connect("config-inited", translate_settings, priority=100)  # the theme reads them at 500
     app.connect("builder-inited", keep_glue_apart, priority=900)
     app.connect("doctree-read", translate_parts, priority=400)  # Sphinx collects them at 500

@@ -11,6 +11,8 @@ Whoever has mended a fuzzy translation removes the mark; the tests name what is 
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,6 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from babel.messages.pofile import read_po
 from build import NOTEBOOKS, ROOT, configure, page_texts, run_python, sources
 from catalogues import (
     CHINESE,
@@ -32,8 +33,8 @@ from catalogues import (
 from cross_links import SENTENCE
 from languages import THEME_WORDS, UNTRANSLATED, WORDS
 
-# Words of the theme that its own catalogues lack.
-THEME: tuple[str, ...] = ()
+# Words of the theme that its own catalogue lacks.
+THEME = ("Color mode", "System Settings", "© Copyright %(copyright)s.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,27 +84,23 @@ def extract(pages: Iterable[str], folder: Path) -> dict[str, list[str]]:
         (folder / "src" / path).write_bytes(content)
     configure(folder / "src")
     # Quiet: links to the pages that are left out lead nowhere. `make book` finds real faults.
-    run_python(["-m", "sphinx", "-Q", "-b", "gettext", str(folder / "src"), str(folder / "found")])
-    found = {page: _read(folder / "found" / f"{page}.pot") for page in wanted}
+    run_python(["-m", "sphinx", "-Q", "-b", "messages", str(folder / "src"), str(folder / "found")])
+    found = json.loads((folder / "found" / "messages.json").read_text("utf-8"))
+    templates = "".join(p.read_text("utf-8") for p in sorted((ROOT / "book/_templates").iterdir()))
     around = [
         *(title for page, text in texts.items() if page not in wanted and (title := title_of(text))),
         *(part["caption"] for part in toc["parts"]),
         *_settings(yaml.safe_load(files[Path("_config.yml")])["sphinx"]["config"]),
-        *_read(folder / "found" / "sphinx.pot"),  # from the book's own templates
+        *re.findall(r'\b_\("([^"]*)"\)', templates),
         *(UNTRANSLATED, SENTENCE, *THEME),
     ]
-    return {**found, NAVIGATION: list(dict.fromkeys(around))}
+    return {page: found[page] for page in wanted} | {NAVIGATION: list(dict.fromkeys(around))}
 
 
 def _settings(settings: Mapping[str, object]) -> list[str]:
     theme = settings["html_theme_options"]
     assert isinstance(theme, dict)
     return [str(settings[name]) for name in WORDS] + [str(theme[name]) for name in THEME_WORDS]
-
-
-def _read(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        return [str(message.id) for message in read_po(file) if message.id]
 
 
 if __name__ == "__main__":

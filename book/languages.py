@@ -162,7 +162,7 @@ def _way(page: str, here: Language, other: Language) -> str:
 
 def mark_untranslated(body: str, language: Language) -> str:
     """Say below the title that the page is in English, to readers and to what reads aloud."""
-    note = f'<p class="untranslated" lang="{language.tag}">{html.escape(_(UNTRANSLATED))}</p>'
+    note = f'<p class="in-english" lang="{language.tag}">{html.escape(_(UNTRANSLATED))}</p>'
     body = re.sub("<section", f'<section lang="{ENGLISH.tag}"', body, count=1)
     body = re.sub("<h1", f'<h1 lang="{language.tag}"', body, count=1)
     return body.replace("</h1>", f"</h1>\n{note}", 1)

@@ -36,6 +36,7 @@ from .pretraining import pretrain as pretrain
 from .text_pairs import behaviour_pairs as behaviour_pairs
 from .contrastive import train_contrastive as train_contrastive
 from .profiles import InterestProfiler as InterestProfiler
+from .event_ids import drop_replays as drop_replays
 from .durable_stream import DurableStream as DurableStream, Receipt as Receipt
 from .sessions import blend_profiles as blend_profiles, last_session as last_session
 from .sessions import session_numbers as session_numbers
@@ -63,7 +64,7 @@ from .nested_clusters import cluster_within_tiers as cluster_within_tiers
 from .cluster_count import ClusterCount as ClusterCount, choose_k as choose_k
 from .adaptive_kmeans import AdaptiveKMeans as AdaptiveKMeans
 from .cluster_matching import ClusterMatch as ClusterMatch, match_clusters as match_clusters
-from .windows import drop_replays as drop_replays, window_profiles as window_profiles
+from .windows import window_profiles as window_profiles
 from .dynamics import DynamicClusterer as DynamicClusterer
 from .recommender import Recommender as Recommender
 from .recommend import CosineRecommender as CosineRecommender
@@ -88,7 +89,8 @@ from .catalogue import extend_catalogue as extend_catalogue
 from .cold_start import ColdStartRecommender as ColdStartRecommender
 from .explanations import explain as explain
 from .sentences import explanation_sentences as explanation_sentences
-from .word_explanations import explain_words as explain_words
+from .word_explanations import explain_words as explain_words, text_scores as text_scores
+from .word_explanations import text_without as text_without
 from .feedback import feedback_events as feedback_events
 from .item_shares import category_shares as category_shares
 from .reranking import calibrate as calibrate, diversify as diversify

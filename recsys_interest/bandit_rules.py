@@ -21,7 +21,21 @@ class SelectionRule(Protocol):
     """What gives each arm a value, the largest of which is taken."""
 
     def values(self, a: Floats, b: Floats, rng: np.random.RandomState) -> Floats:
-        """Return values of the arms (columns) for each user (rows) with Beta(a, b) beliefs."""
+        """Return a value of each arm for each user.
+
+        Parameters
+        ----------
+        a, b : ndarray of float64, shape (n_users, n_arms)
+            The rate of positive answers is believed to be Beta(a, b): what was believed before any
+            answer, plus the positive ones in `a` and the others in `b`.
+        rng : RandomState
+            To draw by.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_users, n_arms)
+            What to compare within a row.
+        """
 
 
 class ThompsonSampling:
@@ -49,20 +63,7 @@ class ThompsonSampling:
         return "ThompsonSampling()"
 
     def values(self, a: Floats, b: Floats, rng: np.random.RandomState) -> Floats:
-        """Draw from the beliefs.
-
-        Parameters
-        ----------
-        a, b : ndarray of float64, shape (n_users, n_arms)
-            One plus successes, one plus failures (with the default prior).
-        rng : RandomState
-            To draw by.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_users, n_arms)
-            The drawn rates.
-        """
+        """Draw from the beliefs."""
         return rng.beta(a, b)
 
 
@@ -85,20 +86,7 @@ class GreedyRule:
         return "GreedyRule()"
 
     def values(self, a: Floats, b: Floats, rng: np.random.RandomState) -> Floats:
-        """Return the means, with a tiny random number to decide between equal ones.
-
-        Parameters
-        ----------
-        a, b : ndarray of float64, shape (n_users, n_arms)
-            See `ThompsonSampling`.
-        rng : RandomState
-            To draw by.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_users, n_arms)
-            The means.
-        """
+        """Return the means, with a tiny random number to decide between equal ones."""
         means: Floats = a / (a + b) + 1e-9 * rng.random_sample(a.shape)
         return means
 
@@ -133,20 +121,7 @@ class EpsilonGreedy(GreedyRule):
         return f"EpsilonGreedy({self.epsilon})"
 
     def values(self, a: Floats, b: Floats, rng: np.random.RandomState) -> Floats:
-        """Return the means, or random numbers in some rows.
-
-        Parameters
-        ----------
-        a, b : ndarray of float64, shape (n_users, n_arms)
-            See `ThompsonSampling`.
-        rng : RandomState
-            To draw by.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_users, n_arms)
-            What to compare within a row.
-        """
+        """Return the means, or random numbers in some rows."""
         greedy = super().values(a, b, rng)
         explores = rng.random_sample((len(a), 1)) < self.epsilon
         return np.where(explores, rng.random_sample(a.shape), greedy)
@@ -171,18 +146,5 @@ class RandomRule:
         return "RandomRule()"
 
     def values(self, a: Floats, b: Floats, rng: np.random.RandomState) -> Floats:
-        """Return random numbers.
-
-        Parameters
-        ----------
-        a, b : ndarray of float64, shape (n_users, n_arms)
-            See `ThompsonSampling`.
-        rng : RandomState
-            To draw by.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_users, n_arms)
-            Between 0 and 1.
-        """
+        """Return random numbers."""
         return rng.random_sample(a.shape)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "as_moment",
     "as_numbers",
     "canonical_ids",
+    "check_as_earlier",
     "check_count",
     "check_frame",
     "check_kind",
@@ -245,6 +247,18 @@ def check_same_ids(left: pd.Series, right: pd.Series, left_name: str, right_name
             f"{left_name} is {left.dtype}, {right_name} is {right.dtype}, so no id can match; "
             f"make both text: .astype(str)"
         )
+
+
+def check_as_earlier(ids: pd.Series, earlier: Iterable[Any], name: str) -> None:
+    """Raise if ids are of another kind than the first of those that came earlier, if any did.
+
+    >>> check_as_earlier(pd.Series(["ann"]), {7: 0}, "user_id")
+    Traceback (most recent call last):
+        ...
+    recsys_interest.checks.SchemaError: user_id is str, the earlier one is int64, so no id can
+    match; make both text: .astype(str)
+    """
+    check_same_ids(ids, pd.Series(list(islice(earlier, 1))), name, "the earlier one")
 
 
 def given_ids(ids: object, name: str) -> pd.Series:

@@ -13,13 +13,58 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_interest.checks import canonical_ids
+from recsys_interest.checks import SchemaError, canonical_ids, shown
 from recsys_interest.decayed_sums import microseconds
 from recsys_interest.schema import validate_events
 
-__all__ = ["event_keys", "keys_of"]
+__all__ = ["drop_replays", "event_keys", "keys_of"]
 
 Ints = NDArray[np.int64]
+
+
+def drop_replays(events: pd.DataFrame) -> pd.DataFrame:
+    """Keep each event once where a column `event_id` says which is which.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Events; without a column `event_id` they are returned as they are.
+
+    Returns
+    -------
+    DataFrame
+        The first row of every id.
+
+    Raises
+    ------
+    SchemaError
+        If an id is missing, or one id stands for different events.
+
+    Notes
+    -----
+    Chapter 14, "Dynamic interests". Events that come batch by batch are told apart by their
+    `event_keys`, see `DurableStream`.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"event_id": [7, 8, 7], "user_id": ["ann", "bob", "ann"]})
+    >>> drop_replays(log)["user_id"].tolist()
+    ['ann', 'bob']
+    """
+    if not isinstance(events, pd.DataFrame) or "event_id" not in events:
+        return events
+    ids = canonical_ids(events["event_id"], "events.event_id")
+    again = ids.duplicated().to_numpy()
+    if not again.any():
+        return events
+    whole = events.assign(event_id=ids)
+    different = ids[~whole.duplicated().to_numpy() & again]
+    if len(different):
+        raise SchemaError(
+            f"events.event_id {shown(different.tolist())} stands for different events; give each "
+            f"event an id of its own"
+        )
+    return events[~again]
 
 
 def event_keys(events: pd.DataFrame) -> Ints:

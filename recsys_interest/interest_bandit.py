@@ -20,6 +20,7 @@ from recsys_interest.checks import (
     SchemaError,
     as_numbers,
     canonical_ids,
+    check_as_earlier,
     check_count,
     check_frame,
     check_positive,
@@ -257,13 +258,9 @@ class InterestBandit(BaseEstimator):
         self._rng = check_random_state(self.random_state)
         self._beliefs: dict[Any, Floats] = {}
 
-    def _check_users(self, users: pd.Series, name: str) -> None:
-        known = pd.Series([next(iter(self._beliefs))]) if self._beliefs else users[:0]
-        check_same_ids(users, known, name, "the earlier one")
-
     def _asked(self, user_ids: Iterable[Any]) -> list[Any]:
         users = given_ids(user_ids, "user_ids")
-        self._check_users(users, "user_ids")
+        check_as_earlier(users, self._beliefs, "user_ids")
         return users.tolist()
 
     def _checked_answers(self, answers: pd.DataFrame) -> tuple[list[Any], list[int], list[bool]]:
@@ -273,7 +270,7 @@ class InterestBandit(BaseEstimator):
         users = canonical_ids(table["user_id"], "answers.user_id")
         interests = canonical_ids(table["interest"], "answers.interest")
         check_same_ids(interests, self._arms.to_series(), "answers.interest", "interests")
-        self._check_users(users, "answers.user_id")
+        check_as_earlier(users, self._beliefs, "answers.user_id")
         arms = self._arms.get_indexer(interests)
         if (arms < 0).any():
             raise SchemaError(

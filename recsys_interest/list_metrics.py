@@ -116,14 +116,33 @@ def per_list_metrics(
         raise TypeError("categories and targets go together; category_shares makes targets")
     if events is None and item_vectors is None and categories is None:
         raise ValueError("nothing to measure with; give events, item_vectors or categories")
-    top = checked_lists(recommendations)
-    top = top[top["rank"] <= k].sort_values(["user_id", "rank"], ignore_index=True)
+    return metrics_of_lists(
+        checked_lists(recommendations),
+        k,
+        log=None if events is None else validate_events(events),
+        item_vectors=item_vectors,
+        categories=categories,
+        targets=targets,
+    )
+
+
+def metrics_of_lists(
+    lists: pd.DataFrame,
+    k: int,
+    *,
+    log: pd.DataFrame | None = None,
+    item_vectors: pd.DataFrame | None = None,
+    categories: pd.DataFrame | None = None,
+    targets: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return the same of lists, of a log and of a k that were checked before."""
+    top = lists[lists["rank"] <= k].sort_values(["user_id", "rank"], ignore_index=True)
     users = pd.Index(top["user_id"].unique(), name="user_id")
     picked = _picked(users.get_indexer(top["user_id"]))
     size = np.asarray(picked.sum(axis=1))
     out = pd.DataFrame(index=users)
-    if events is not None:
-        share, bits = _known(events, top["item_id"])
+    if log is not None:
+        share, bits = _known(log, top["item_id"])
         out[f"novelty@{k}"] = picked @ bits / size
         out[f"popularity@{k}"] = picked @ share / size
     if item_vectors is not None:
@@ -206,7 +225,7 @@ def popularity_bias(
     """
     k = check_k(k)
     pairs = validate_events(events).drop_duplicates(["user_id", "item_id"])
-    per_list = per_list_metrics(recommendations, k, events=pairs)
+    per_list = metrics_of_lists(checked_lists(recommendations), k, log=pairs)
     times = pairs["item_id"].map(pairs["item_id"].value_counts())
     # Whole numbers are added up: their sum is the same in any order.
     own = times.groupby(pairs["user_id"]).mean() / pairs["user_id"].nunique()
@@ -245,9 +264,8 @@ def _picked(rows: NDArray[np.intp]) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=shape)
 
 
-def _known(events: pd.DataFrame, items: pd.Series) -> tuple[Floats, Floats]:
+def _known(log: pd.DataFrame, items: pd.Series) -> tuple[Floats, Floats]:
     """Return the share of users who touched each of the items, and its self-information."""
-    log = validate_events(events)
     if log.empty:
         raise ValueError("events has no rows; popularity is counted in a log")
     check_same_ids(items, log["item_id"], "recommendations.item_id", "events.item_id")

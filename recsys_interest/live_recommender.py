@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from recsys_interest.checks import (
     SchemaError,
     as_moment,
+    check_as_earlier,
     check_count,
     check_same_ids,
     given_ids,
@@ -170,7 +171,7 @@ class LiveRecommender(BaseEstimator):
             return self.fit(events, item_vectors)
         log = validate_events(used_columns(events))
         strength = self._weighing.strength(log)
-        self._check_users(log["user_id"], "events.user_id")
+        check_as_earlier(log["user_id"], self._live.row, "events.user_id")
         more = None if item_vectors is None else check_vectors(item_vectors, "item_vectors")
         ids = (self._catalogue.ids if more is None else more.index).to_series()
         check_same_ids(log["item_id"], ids, "events.item_id", "item_vectors.index")
@@ -378,13 +379,9 @@ class LiveRecommender(BaseEstimator):
         self._catalogue = LiveCatalogue(vectors, half_life)
         self._live = LiveProfiles(vectors.shape[1], half_life, self.max_users, self.max_seen)
 
-    def _check_users(self, users: pd.Series, name: str) -> None:
-        known = pd.Series([next(iter(self._live.row))]) if self._live.row else users[:0]
-        check_same_ids(users, known, name, "the earlier one")
-
     def _asked(self, user_ids: Iterable[Any]) -> list[Any]:
         users = given_ids(user_ids, "user_ids")
-        self._check_users(users, "user_ids")
+        check_as_earlier(users, self._live.row, "user_ids")
         return list(dict.fromkeys(users.tolist()))
 
     def _strength(self, event: str, value: float) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys_interest.checks import check_count, check_same_ids, shown
-from recsys_interest.list_metrics import per_list_metrics
+from recsys_interest.list_metrics import metrics_of_lists
 from recsys_interest.log_statistics import gini
 from recsys_interest.ranked_lists import (
     catalogue_ids,
@@ -22,6 +22,7 @@ from recsys_interest.ranked_lists import (
     checked_relevant,
 )
 from recsys_interest.resampling import Seed, mean_intervals
+from recsys_interest.schema import validate_events
 
 __all__ = ["evaluate_recommendations", "per_user_metrics"]
 
@@ -109,12 +110,13 @@ def evaluate_recommendations(
      'hit_rate@2': 0.5, 'coverage@2': 0.5, 'gini@2': 0.5}
     """
     k, n_boot = check_k(k), check_count(n_boot, "n_boot", 0)
-    parts = [_over_users(per_user_metrics(recommendations, relevant, k), n_boot, random_state)]
+    lists = checked_lists(recommendations)
+    parts = [_over_users(_per_user(lists, relevant, k), n_boot, random_state)]
     if events is not None or item_vectors is not None:
-        per_list = per_list_metrics(recommendations, k, events=events, item_vectors=item_vectors)
+        log = None if events is None else validate_events(events)
+        per_list = metrics_of_lists(lists, k, log=log, item_vectors=item_vectors)
         parts += [_over_users(per_list[[c]].dropna(), n_boot, random_state) for c in per_list]
-    top = checked_lists(recommendations)
-    top = top[top["rank"] <= k]
+    top = lists[lists["rank"] <= k]
     coverage, gini = _exposure(top["item_id"], catalogue)
     whole = {"mean": [coverage, gini], "ci_low": np.nan, "ci_high": np.nan}
     over_items = pd.DataFrame(
@@ -190,7 +192,12 @@ def per_user_metrics(
     2                0.0    0.0
     """
     k = check_k(k)
-    lists, liked = checked_lists(recommendations), checked_relevant(relevant)
+    return _per_user(checked_lists(recommendations), relevant, k)
+
+
+def _per_user(lists: pd.DataFrame, relevant: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the metrics of lists that were checked before."""
+    liked = checked_relevant(relevant)
     for column in ("user_id", "item_id"):
         left, right = f"recommendations.{column}", f"relevant.{column}"
         check_same_ids(lists[column], liked[column], left, right)

@@ -28,10 +28,31 @@ class RefitPolicy(Protocol):
     follows: bool
 
     def fitted(self, log: pd.DataFrame, now: pd.Timestamp) -> None:
-        """Take note that the model was just fitted on a log."""
+        """Take note that the model was just fitted on a log.
+
+        Parameters
+        ----------
+        log : DataFrame
+            What it was fitted on.
+        now : Timestamp
+            The moment.
+        """
 
     def due(self, new: pd.DataFrame, now: pd.Timestamp) -> bool:
-        """Say whether to fit again, given the events since this was last asked."""
+        """Say whether to fit again.
+
+        Parameters
+        ----------
+        new : DataFrame
+            Events since this was last asked.
+        now : Timestamp
+            The moment.
+
+        Returns
+        -------
+        bool
+            Whether to fit.
+        """
 
 
 class FrozenPolicy:
@@ -50,31 +71,10 @@ class FrozenPolicy:
     follows = False
 
     def fitted(self, log: pd.DataFrame, now: pd.Timestamp) -> None:
-        """Do nothing.
-
-        Parameters
-        ----------
-        log : DataFrame
-            What the model was fitted on.
-        now : Timestamp
-            The moment.
-        """
+        """Do nothing."""
 
     def due(self, new: pd.DataFrame, now: pd.Timestamp) -> bool:
-        """Say no.
-
-        Parameters
-        ----------
-        new : DataFrame
-            Events since the last question.
-        now : Timestamp
-            The moment.
-
-        Returns
-        -------
-        bool
-            False.
-        """
+        """Say no."""
         return False
 
 
@@ -103,32 +103,11 @@ class ScheduledPolicy(FrozenPolicy):
         self.days = check_positive(days, "days")
 
     def fitted(self, log: pd.DataFrame, now: pd.Timestamp) -> None:
-        """Begin to count.
-
-        Parameters
-        ----------
-        log : DataFrame
-            What the model was fitted on.
-        now : Timestamp
-            The moment.
-        """
+        """Begin to count."""
         self._last = now
 
     def due(self, new: pd.DataFrame, now: pd.Timestamp) -> bool:
-        """Say whether the days are over.
-
-        Parameters
-        ----------
-        new : DataFrame
-            Events since the last question.
-        now : Timestamp
-            The moment.
-
-        Returns
-        -------
-        bool
-            Whether to fit.
-        """
+        """Say whether the days are over."""
         return now - self._last >= pd.Timedelta(days=self.days)
 
 
@@ -185,33 +164,12 @@ class DriftPolicy(FrozenPolicy):
         self._again: pd.Timestamp | None = None
 
     def fitted(self, log: pd.DataFrame, now: pd.Timestamp) -> None:
-        """Compare with the profiles of this moment from now on.
-
-        Parameters
-        ----------
-        log : DataFrame
-            What the model was fitted on.
-        now : Timestamp
-            The moment.
-        """
+        """Compare with the profiles of this moment from now on."""
         self._monitor = DriftMonitor(self.detector, half_life=self.half_life)
         self._monitor.fit(log, self.item_vectors)
 
     def due(self, new: pd.DataFrame, now: pd.Timestamp) -> bool:
-        """Say whether there was an alarm, or the time after one is over.
-
-        Parameters
-        ----------
-        new : DataFrame
-            Events since the last question.
-        now : Timestamp
-            The moment.
-
-        Returns
-        -------
-        bool
-            Whether to fit.
-        """
+        """Say whether there was an alarm, or the time after one is over."""
         alarmed = not self._monitor.update(new).empty
         settled = self._again is not None and now >= self._again
         if alarmed and self.again_days:
@@ -248,30 +206,9 @@ class OnlinePolicy(FrozenPolicy):
         self.refit = FrozenPolicy() if refit is None else refit
 
     def fitted(self, log: pd.DataFrame, now: pd.Timestamp) -> None:
-        """Hand this on.
-
-        Parameters
-        ----------
-        log : DataFrame
-            What the model was fitted on.
-        now : Timestamp
-            The moment.
-        """
+        """Hand this on."""
         self.refit.fitted(log, now)
 
     def due(self, new: pd.DataFrame, now: pd.Timestamp) -> bool:
-        """Say what the other policy says.
-
-        Parameters
-        ----------
-        new : DataFrame
-            Events since the last question.
-        now : Timestamp
-            The moment.
-
-        Returns
-        -------
-        bool
-            Whether to fit.
-        """
+        """Say what the other policy says."""
         return bool(self.refit.due(new, now))

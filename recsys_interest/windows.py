@@ -10,55 +10,12 @@ from typing import Any
 import pandas as pd
 from sklearn.base import clone
 
-from recsys_interest.checks import SchemaError, as_moment, canonical_ids, shown
+from recsys_interest.checks import as_moment
+from recsys_interest.event_ids import drop_replays
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.schema import validate_events
 
-__all__ = ["drop_replays", "window_profiles"]
-
-
-def drop_replays(events: pd.DataFrame) -> pd.DataFrame:
-    """Keep each event once where a column `event_id` says which is which.
-
-    Parameters
-    ----------
-    events : DataFrame
-        Events; without a column `event_id` they are returned as they are.
-
-    Returns
-    -------
-    DataFrame
-        The first row of every id.
-
-    Raises
-    ------
-    SchemaError
-        If an id is missing, or one id stands for different events.
-
-    Notes
-    -----
-    Chapter 14, "Dynamic interests".
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"event_id": [7, 8, 7], "user_id": ["ann", "bob", "ann"]})
-    >>> drop_replays(log)["user_id"].tolist()
-    ['ann', 'bob']
-    """
-    if not isinstance(events, pd.DataFrame) or "event_id" not in events:
-        return events
-    ids = canonical_ids(events["event_id"], "events.event_id")
-    again = ids.duplicated().to_numpy()
-    if not again.any():
-        return events
-    whole = events.assign(event_id=ids)
-    different = ids[~whole.duplicated().to_numpy() & again]
-    if len(different):
-        raise SchemaError(
-            f"events.event_id {shown(different.tolist())} stands for different events; give each "
-            f"event an id of its own"
-        )
-    return events[~again]
+__all__ = ["window_profiles"]
 
 
 def window_profiles(

@@ -24,7 +24,7 @@ from recsys_interest.text_informed import TextInformedRecommender
 from recsys_interest.tokens import HAN_RUN, WordAnalyzer
 from recsys_interest.vectors import encoded, unit_rows
 
-__all__ = ["explain_words", "text_scores", "without"]
+__all__ = ["explain_words", "text_scores", "text_without"]
 
 _PAIR = ["user_id", "item_id"]
 _TEXTS_AT_ONCE = 4096  # changed texts whose vectors are held at one time
@@ -85,8 +85,8 @@ def explain_words(
 
     Notes
     -----
-    Words interact: what several words do together is not the sum of their drops. Chapter 13, "Cold
-    start".
+    Words interact: what several words do together is not the sum of their drops. It is found by
+    `text_without` and `text_scores`. Chapter 13, "Cold start".
 
     Rows: H03.
 
@@ -141,6 +141,20 @@ def text_scores(
     -------
     ndarray of float64, shape (n_pairs,), or None
         The scores. None: texts mean nothing to this kind of recommender.
+
+    Notes
+    -----
+    Chapter 13, "Cold start".
+
+    Examples
+    --------
+    >>> vectors = pd.DataFrame([[1.0, 0.0], [0.0, 1.0]], index=["tent", "oven"])
+    >>> log = pd.DataFrame({"user_id": [1, 2], "item_id": ["tent", "oven"]})
+    >>> log["timestamp"] = pd.Timestamp("2026-01-05", tz="UTC")
+    >>> model = CosineRecommender().fit(log, item_vectors=vectors)
+    >>> told = pd.DataFrame([[0.6, 0.8], [0.6, 0.8]])
+    >>> text_scores(model, pd.Index([1, 2]), told, None).round(3).tolist()
+    [0.6, 0.8]
     """
     return None
 
@@ -194,7 +208,7 @@ def _drops(
         return None  # before an encoder reads a hundred texts in vain
     analyze = WordAnalyzer()
     cells = [
-        (row, user, word, without(texts[item], word))
+        (row, user, word, text_without(texts[item], word))
         for row, user, item in zip(rows.index, rows["user_id"], rows["item_id"], strict=True)
         for word in ["", *sorted(set(analyze(texts[item])))]
     ]
@@ -228,10 +242,29 @@ def _texts_of(items: Iterable[object], texts: pd.Series) -> dict[object, str]:
     return found
 
 
-def without(text: str, word: str) -> str:
-    """Return the text without a word, wherever it stands.
+def text_without(text: str, word: str) -> str:
+    """Return a text without a word, wherever it stands.
 
-    >>> without("A tent, tents and a TENT", "tent")
+    Parameters
+    ----------
+    text : str
+        Of an item.
+    word : str
+        A word as `WordAnalyzer` finds it: capital letters do not matter, and parts of longer words
+        stay, but for Chinese characters, which stand without blanks.
+
+    Returns
+    -------
+    str
+        The rest, unchanged.
+
+    Notes
+    -----
+    Chapter 13, "Cold start".
+
+    Examples
+    --------
+    >>> text_without("A tent, tents and a TENT", "tent")
     'A , tents and a '
     """
     if not word:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recsys_interest import exercises
 from recsys_interest.exercises import check_profile, check_top_k
+
+CHECKS = [name for name in exercises.__all__ if name.startswith("check_")]
 
 
 def mean(weights, vectors):
@@ -59,3 +62,20 @@ def test_wrong_lists_get_a_hint_that_fits(answer, hint):
     verdict = check_top_k(answer)
     assert not verdict
     assert hint in verdict.hint
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_whatever_is_returned_there_is_a_verdict(name):
+    check = getattr(exercises, name)
+    for answer in (None, "x", [[1], [1, 2]], {1: 2}, object(), 1j, np.zeros((0, 3)), np.inf):
+        verdict = check(lambda *_, answer=answer: answer)
+        assert not verdict
+        assert verdict.hint
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_what_the_answer_raises_is_shown(name):
+    def broken(*_):
+        raise KeyError("mistyped")
+
+    assert "It raised KeyError: 'mistyped'" in repr(getattr(exercises, name)(broken))

@@ -20,9 +20,9 @@ from recsys_interest import (
     explain_words,
     explanation_sentences,
     extend_catalogue,
+    text_without,
 )
 from recsys_interest.schema import SchemaError
-from recsys_interest.word_explanations import without
 
 WORDS = ["space", "war", "love", "crime", "horse", "sea"]
 N_USERS, N_ITEMS = 60, 40
@@ -245,7 +245,7 @@ def test_without_a_word_the_score_of_a_new_item_falls_by_its_drop(recommender, w
     assert len(words) > 3
     for row in words.itertuples():
         changed = vectors.copy()
-        text = pd.Series([without(texts[row.item_id], row.word)])
+        text = pd.Series([text_without(texts[row.item_id], row.word)])
         changed.loc[row.item_id] = Words().transform(text).to_numpy()[0]
         after = extend_catalogue(base, items, changed).recommend([row.user_id], candidates=new)
         # An item without a vector is not in the lists of the cosine.
@@ -295,7 +295,7 @@ def test_words_with_a_session(world):
     ],
 )
 def test_words_leave_a_text_whole(text, word, left):
-    assert without(text, word) == left
+    assert text_without(text, word) == left
 
 
 # Sentences and bad input

@@ -8,7 +8,8 @@ import pytest
 
 from recsys_interest import InterestProfiler, make_interest_log
 from recsys_interest.checks import SchemaError
-from recsys_interest.windows import drop_replays, window_profiles
+from recsys_interest.event_ids import drop_replays
+from recsys_interest.windows import window_profiles
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, noticed
 
 __all__ = ["check_profile", "check_top_k"]
 
@@ -85,18 +85,15 @@ def check_top_k(top_k: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
         rows = [int(row) for row in found]
     except (TypeError, ValueError):
         return Verdict(False, f"Return row numbers; this returned {type(found).__name__}.")
-    hints = {
+    signs = {
         "Is the best row the first of the list?": rows[:1] not in ([2], [4], [1]),
         "A long vector is not a better one: divide by the lengths.": rows[:1] == [1],
         "Of equal rows, does the first one come first?": rows[:2] == [4, 2],
         "Four rows were asked for.": len(rows) != 4,
+        "Draw the six rows on paper and measure their angles.": rows != [2, 4, 0, 1],
     }
-    for hint, applies in hints.items():
-        if applies:
-            return Verdict(False, hint)
-    if rows != [2, 4, 0, 1]:
-        return Verdict(False, "Draw the six rows on paper and measure their angles.")
+    verdict = noticed(signs)
+    if not verdict:
+        return verdict
     everything, problem = called(top_k, profile, vectors, 6)
-    if problem or 5 in list(everything):
-        return Verdict(False, "Which direction has a row of zeros?")
-    return Verdict(True)
+    return noticed({"Which direction has a row of zeros?": problem or 5 in list(everything)})

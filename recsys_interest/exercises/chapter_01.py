@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_future_share", "check_gini", "check_near_duplicates"]
 
@@ -45,11 +45,9 @@ def check_gini(coefficient: Callable[[np.ndarray], Any]) -> Verdict:
         ([30.0, 10.0, 20.0], 2 / 9, "Ten times as many events: should anything change?"),
     ]
     for counts, expected, hint in cases:
-        found, problem = called(coefficient, np.array(counts))
-        if problem:
-            return Verdict(False, problem)
-        if not equal(found, np.array(expected)):
-            return Verdict(False, hint)
+        verdict = judged(coefficient, (np.array(counts),), expected, hint)
+        if not verdict:
+            return verdict
     return Verdict(True)
 
 
@@ -89,13 +87,10 @@ def check_future_share(
         (["eve", "ann"], [0, 0], 0.5, "Train knows nothing of Eve, so nothing of her future."),
     ]
     for test_users, test_times, expected, hint in cases:
-        found, problem = called(
-            future_share, users, times, np.array(test_users), np.array(test_times)
-        )
-        if problem:
-            return Verdict(False, problem)
-        if not equal(found, np.array(expected)):
-            return Verdict(False, hint)
+        test = np.array(test_users), np.array(test_times)
+        verdict = judged(future_share, (users, times, *test), expected, hint)
+        if not verdict:
+            return verdict
     return Verdict(True)
 
 
@@ -136,7 +131,7 @@ def check_near_duplicates(near_duplicates: Callable[[np.ndarray, float], Any]) -
         found, problem = called(near_duplicates, np.array(times), window)
         if problem:
             return Verdict(False, problem)
-        if np.shape(found) != np.shape(times):
+        if shape_of(found) != np.shape(times):
             return Verdict(False, f"{len(times)} times need {len(times)} answers, True or False.")
         if not equal(found, np.array(expected, dtype=float)):
             return Verdict(False, hint)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, noticed
 
 __all__ = ["check_newest_first", "check_ppmi", "check_tfidf"]
 
@@ -39,9 +39,6 @@ def check_tfidf(tfidf: Callable[[np.ndarray], Any]) -> Verdict:
     """
     # More words than texts, so that mixing up the two shows.
     counts = np.array([[2.0, 1.0, 0.0, 0.0], [1.0, 0.0, 3.0, 2.0], [1.0, 0.0, 0.0, 1.0]])
-    found, problem = called(tfidf, counts)
-    if problem:
-        return Verdict(False, problem)
     n, texts = len(counts), (counts > 0).sum(axis=0)
     idf = 1 + np.log((1 + n) / (1 + texts))
     right = counts * idf
@@ -58,12 +55,13 @@ def check_tfidf(tfidf: Callable[[np.ndarray], Any]) -> Verdict:
         "Leave the length of the rows alone: this task does not scale them.": right
         / np.linalg.norm(right, axis=1, keepdims=True),
     }
-    for hint, answer in wrong.items():
-        if equal(found, answer):
-            return Verdict(False, hint)
-    if not equal(found, right):
-        return Verdict(False, "Work out by hand the weight of the second word in the first text.")
-    return Verdict(True)
+    return judged(
+        tfidf,
+        (counts,),
+        right,
+        "Work out by hand the weight of the second word in the first text.",
+        wrong,
+    )
 
 
 def check_newest_first(newest_first: Callable[[list[int], int], Any]) -> Verdict:
@@ -93,18 +91,17 @@ def check_newest_first(newest_first: Callable[[list[int], int], Any]) -> Verdict
     kept, problem = _places(newest_first, tokens, budget)
     if problem:
         return Verdict(False, problem)
-    hints = {
+    signs = {
         "This keeps the oldest events, as a model does that cuts at the end.": 0 in kept,
         "Which event does the text begin with? The newest one is the most telling.": kept
         == [2, 3, 4],
         "A text of exactly the budget fits.": kept == [4, 3],
         "The budget is 10 tokens; count yours.": sum(tokens[p] for p in kept) > budget,
+        "Add up the tokens from the last event backwards.": kept != [4, 3, 2],
     }
-    for hint, applies in hints.items():
-        if applies:
-            return Verdict(False, hint)
-    if kept != [4, 3, 2]:
-        return Verdict(False, "Add up the tokens from the last event backwards.")
+    verdict = noticed(signs)
+    if not verdict:
+        return verdict
     cases = [
         ([1, 9, 2], 4, [2], "Stop at the first event that does not fit: no gaps in the story."),
         ([2, 1], 10, [1, 0], "What if the whole history fits?"),
@@ -177,17 +174,13 @@ def check_ppmi(ppmi: Callable[[np.ndarray], Any]) -> Verdict:
         return Verdict(False, f"Return a table of numbers; this returned {type(found).__name__}.")
     if table.shape != together.shape:
         return Verdict(False, f"The table has the shape {together.shape}, yours {table.shape}.")
-    hints = {
+    signs = {
         "A word that never occurs has no information: what is 0 / 0?": np.isnan(table).any(),
         "Two words that never meet: what is the logarithm of 0?": np.isinf(table).any(),
         "Positive means that nothing is below 0.": (table < 0).any(),
         "Divide by the base of the logarithm you want: this book uses the natural one.": equal(
             table * np.log(2), right
         ),
+        "Work out by hand the words 0 and 1: they meet 16 times of 26.": not equal(table, right),
     }
-    for hint, applies in hints.items():
-        if applies:
-            return Verdict(False, hint)
-    if not equal(table, right):
-        return Verdict(False, "Work out by hand the words 0 and 1: they meet 16 times of 26.")
-    return Verdict(True)
+    return noticed(signs)

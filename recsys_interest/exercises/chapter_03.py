@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, judged
 
 __all__ = ["check_attention", "check_mean_pool", "check_whiten"]
 
@@ -48,9 +48,6 @@ def check_attention(attention: Callable[[Array, Array, Array], Any]) -> Verdict:
     rng = np.random.default_rng(3)
     queries, keys = rng.normal(size=(2, 5, 4))
     values = rng.normal(size=(5, 3))
-    found, problem = called(attention, queries, keys, values)
-    if problem:
-        return Verdict(False, problem)
     scores = queries @ keys.T
     hints = {
         "Does a token look at the others? Each row of the result mixes all rows of V.": values,
@@ -67,11 +64,12 @@ def check_attention(attention: Callable[[Array, Array, Array], Any]) -> Verdict:
             scores / 2 @ values
         ),
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, _softmax(scores / 2) @ values):
-        return Verdict(False, "Try one query and two keys by hand.")
+    right = _softmax(scores / 2) @ values
+    verdict = judged(
+        attention, (queries, keys, values), right, "Try one query and two keys by hand.", hints
+    )
+    if not verdict:
+        return verdict
     large, problem = called(attention, queries * 400, keys * 400, values)
     if problem or not np.isfinite(np.asarray(large, dtype=float)).all():
         return Verdict(False, "With scores of 1,000 exp overflows: what may be taken off first?")
@@ -104,9 +102,6 @@ def check_mean_pool(mean_pool: Callable[[Array, Array], Any]) -> Verdict:
     states = np.random.default_rng(5).normal(size=(3, 4, 2))
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]])
     right = np.stack([s[m > 0].mean(axis=0) for s, m in zip(states, mask, strict=True)])
-    found, problem = called(mean_pool, states, mask)
-    if problem:
-        return Verdict(False, problem)
     masked = states * mask[:, :, None]
     hints = {
         "The pads are in the mean: lengthen a text by pads, and its vector must not move.": (
@@ -116,12 +111,13 @@ def check_mean_pool(mean_pool: Callable[[Array, Array], Any]) -> Verdict:
         "That is the sum of the states; a long text would get a long vector.": masked.sum(axis=1),
         "That is the first token, which is CLS pooling.": states[:, 0],
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, right):
-        return Verdict(False, "Try a batch of one text with two tokens and two pads by hand.")
-    return Verdict(True)
+    return judged(
+        mean_pool,
+        (states, mask),
+        right,
+        "Try a batch of one text with two tokens and two pads by hand.",
+        hints,
+    )
 
 
 def check_whiten(whiten: Callable[[Array], Any]) -> Verdict:

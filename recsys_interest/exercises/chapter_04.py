@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_contrastive_loss", "check_masked_loss", "check_ridge"]
 
@@ -97,24 +97,21 @@ def check_contrastive_loss(loss: Callable[[np.ndarray, np.ndarray, float], Any])
         )
     rng = np.random.default_rng(4)
     left, right = rng.normal(size=(2, 3, 4))
-    found, problem = called(loss, left, right, 0.5)
-    if problem:
-        return Verdict(False, problem)
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (left, right)]
     wrong = {
-        "Do longer vectors fit better? Scale them to length one first.": (left, right, 2.0),
-        "Is the temperature a factor, or does one divide by it?": (*unit, 0.5),
+        "Do longer vectors fit better? Scale them to length one first.": 2.0 * left @ right.T,
+        "Is the temperature a factor, or does one divide by it?": 0.5 * unit[0] @ unit[1].T,
         "The sum below the line runs over the right texts, for one left text.": (
-            *reversed(unit),
-            2.0,
+            2.0 * unit[1] @ unit[0].T
         ),
     }
-    for hint, (a, b, factor) in wrong.items():
-        if equal(found, np.array(_left_to_right(factor * a @ b.T))):
-            return Verdict(False, hint)
-    if not equal(found, np.array(_left_to_right(2.0 * unit[0] @ unit[1].T))):
-        return Verdict(False, "Write out the three terms of one row, the right answer among them.")
-    return Verdict(True)
+    return judged(
+        loss,
+        (left, right, 0.5),
+        _left_to_right(2.0 * unit[0] @ unit[1].T),
+        "Write out the three terms of one row, the right answer among them.",
+        {hint: _left_to_right(scores) for hint, scores in wrong.items()},
+    )
 
 
 def _left_to_right(scores: np.ndarray) -> float:
@@ -153,7 +150,7 @@ def check_ridge(ridge: Callable[[np.ndarray, np.ndarray, float], Any]) -> Verdic
     right = np.linalg.solve(gram + 2.0 * np.eye(3), cross)
     if equal(found, np.linalg.solve(gram, cross)):
         return Verdict(False, "Where is alpha? With a huge one, W must go to zero.")
-    if np.shape(found) == (2, 3):
+    if shape_of(found) == (2, 3):
         return Verdict(False, "W has one row for each dimension of the text: turn it over.")
     if equal(found, np.linalg.solve(gram + 2.0, cross)):
         return Verdict(False, "alpha goes on the diagonal only: add alpha times the identity.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, shape_of
 
 __all__ = ["check_decay", "check_medoid", "check_merge"]
 
@@ -120,7 +120,7 @@ def check_medoid(medoid: Callable[[np.ndarray], Any]) -> Verdict:
     found, problem = called(medoid, vectors)
     if problem:
         return Verdict(False, problem)
-    if np.ndim(found) != 0 or not np.issubdtype(np.asarray(found).dtype, np.integer):
+    if shape_of(found) != () or not np.issubdtype(np.asarray(found).dtype, np.integer):
         return Verdict(False, "Return a row number: a mean need not be any of the items.")
     if int(found) == 4:
         return Verdict(False, "That row is the farthest from the others: least, not most.")

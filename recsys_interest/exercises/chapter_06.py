@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, also, called, equal, judged
 
 __all__ = ["check_best_split", "check_cross_entropy", "check_entropy", "check_weighted_kappa"]
 
@@ -38,25 +38,23 @@ def check_entropy(entropy: Callable[[np.ndarray], Any]) -> Verdict:
     Not yet. That is the Gini impurity. Which function of p makes two coins twice one coin?
     """
     p = np.array([0.5, 0.25, 0.25])
-    found, problem = called(entropy, p)
-    if problem:
-        return Verdict(False, problem)
     hints = {
         "That is the Gini impurity. Which function of p makes two coins twice one coin?": 0.625,
         "Bits are logarithms to the base 2.": 1.5 * np.log(2),
         "A surprise is not negative, and neither is its mean. Look at the sign.": -1.5,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(1.5)):
-        return Verdict(False, "A fair coin has one bit. What does yours say of [1/2, 1/4, 1/4]?")
-    sure, problem = called(entropy, np.array([1.0, 0.0]))
-    if problem or not equal(sure, np.array(0.0)):
-        return Verdict(
-            False, "What does it return where one probability is 0? 0 log 0 counts as 0."
-        )
-    return Verdict(True)
+    return judged(
+        entropy,
+        (p,),
+        1.5,
+        "A fair coin has one bit. What does yours say of [1/2, 1/4, 1/4]?",
+        hints,
+    ) and also(
+        entropy,
+        (np.array([1.0, 0.0]),),
+        0.0,
+        "What does it return where one probability is 0? 0 log 0 counts as 0.",
+    )
 
 
 def check_cross_entropy(cross_entropy: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -84,9 +82,6 @@ def check_cross_entropy(cross_entropy: Callable[[np.ndarray, np.ndarray], Any]) 
     M = np.array([[1, 0], [1, 0], [0, 1]])
     P = np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])
     log = np.log(P)
-    found, problem = called(cross_entropy, M, P)
-    if problem:
-        return Verdict(False, problem)
     per_tier = -(M * log).sum(axis=0)
     hints = {
         "Repeat every user ten times: should the loss grow tenfold?": per_tier.sum(),
@@ -98,18 +93,19 @@ def check_cross_entropy(cross_entropy: Callable[[np.ndarray, np.ndarray], Any]) 
         "A loss falls when the true tier gets more probable. Look at the sign.": (M * log).sum()
         / 3,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(per_tier.sum() / 3)):
-        return Verdict(
-            False, "Write the likelihood of three users on paper and take the logarithm."
-        )
     impossible = np.array([[1.0, 0.0], [0.4, 0.6], [0.3, 0.7]])
-    sure, problem = called(cross_entropy, M, impossible)
-    if problem or not equal(sure, np.array(-(np.log(0.4) + np.log(0.7)) / 3)):
-        return Verdict(False, "A tier may have probability 0 for those who are not in it: no NaN.")
-    return Verdict(True)
+    return judged(
+        cross_entropy,
+        (M, P),
+        per_tier.sum() / 3,
+        "Write the likelihood of three users on paper and take the logarithm.",
+        hints,
+    ) and also(
+        cross_entropy,
+        (M, impossible),
+        -(np.log(0.4) + np.log(0.7)) / 3,
+        "A tier may have probability 0 for those who are not in it: no NaN.",
+    )
 
 
 def check_best_split(best_split: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, judged, shape_of
 
 __all__ = ["check_start_weights", "check_update", "check_within"]
 
@@ -43,7 +43,7 @@ def check_update(update: Callable[..., Any]) -> Verdict:
     found, problem = called(update, V, labels, centres)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != (3, 2):
+    if shape_of(found) != (3, 2):
         return Verdict(False, "Return one centre for each of the k clusters, shape (k, d).")
     if not np.isfinite(np.asarray(found, dtype=float)).all():
         return Verdict(False, "Cluster 1 has no user: the mean of nothing is no number.")
@@ -88,7 +88,7 @@ def check_start_weights(start_weights: Callable[[np.ndarray, np.ndarray], Any]) 
     found, problem = called(start_weights, V, one)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != (4,):
+    if shape_of(found) != (4,):
         return Verdict(False, "Return one probability for each user, shape (n,).")
     if not equal(np.asarray(found)[0], np.array(0.0)):
         return Verdict(False, "A user who is a centre already should not be drawn again.")
@@ -131,19 +131,12 @@ def check_within(within_from_pairs: Callable[[np.ndarray, np.ndarray], Any]) -> 
     """
     V = np.array([[0.0], [3.0], [6.0], [1.0], [5.0]])
     squares, labels = np.square(V - V.T), np.array([4, 4, 4, 7, 7])
-    found, problem = called(within_from_pairs, squares, labels)
-    if problem:
-        return Verdict(False, problem)
     inside = squares[:3, :3].sum(), squares[3:, 3:].sum()
     hints = {
-        float(squares.sum()): "This is the sum over all pairs: it is the same for every partition.",
-        float(sum(inside)): "Divide the sum over the pairs of a cluster by twice its size.",
-        float(sum(inside)) / 2: "Divide by the size of the cluster, too, not only by two.",
-        inside[0] / 3 + inside[1] / 2: "The sum over i and l counts each pair twice.",
+        "This is the sum over all pairs: it is the same for every partition.": squares.sum(),
+        "Divide the sum over the pairs of a cluster by twice its size.": sum(inside),
+        "Divide by the size of the cluster, too, not only by two.": sum(inside) / 2,
+        "The sum over i and l counts each pair twice.": inside[0] / 3 + inside[1] / 2,
     }
-    for wrong, hint in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(26.0)):
-        return Verdict(False, "For 0, 3, 6 the answer is 9 + 0 + 9, and for 1, 5 it is 4 + 4.")
-    return Verdict(True)
+    otherwise = "For 0, 3, 6 the answer is 9 + 0 + 9, and for 1, 5 it is 4 + 4."
+    return judged(within_from_pairs, (squares, labels), 26.0, otherwise, hints)

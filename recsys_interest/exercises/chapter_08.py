@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import (
+    Verdict,
+    also,
+    called,
+    equal,
+    judged,
+    noticed,
+    shape_of,
+)
 
 __all__ = ["check_core_points", "check_reachability", "check_silhouette", "check_ward_cost"]
 
@@ -39,9 +47,6 @@ def check_ward_cost(ward_cost: Callable[[np.ndarray, np.ndarray], Any]) -> Verdi
     """
     A = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]])
     B = np.array([[7.0, 1.0]])
-    found, problem = called(ward_cost, A, B)
-    if problem:
-        return Verdict(False, problem)
     apart = ((A.mean(axis=0) - B.mean(axis=0)) ** 2).sum()
     both = np.vstack([A, B])
     hints = {
@@ -52,15 +57,13 @@ def check_ward_cost(ward_cost: Callable[[np.ndarray, np.ndarray], Any]) -> Verdi
         ).sum(),
         "The product of the sizes goes over their sum, not over their product.": apart * 4 / 3,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(0.75 * apart)):
-        return Verdict(False, "Compute the sum of squares before and after on three points.")
-    same, problem = called(ward_cost, A, A)
-    if problem or not equal(same, np.array(0.0)):
-        return Verdict(False, "Two groups with one centre: what does merging them cost?")
-    return Verdict(True)
+    return judged(
+        ward_cost,
+        (A, B),
+        0.75 * apart,
+        "Compute the sum of squares before and after on three points.",
+        hints,
+    ) and also(ward_cost, (A, A), 0.0, "Two groups with one centre: what does merging them cost?")
 
 
 def check_core_points(core_points: Callable[[np.ndarray, float, int], Any]) -> Verdict:
@@ -87,9 +90,6 @@ def check_core_points(core_points: Callable[[np.ndarray, float, int], Any]) -> V
     """
     x = np.array([0.0, 2.0, 4.0, 7.0, 12.0, 60.0])
     D = np.abs(x[:, None] - x[None, :])
-    found, problem = called(core_points, D, 5.0, 3)
-    if problem:
-        return Verdict(False, problem)
     hints = {
         "The point itself is one of its neighbours, and exactly min_samples are enough.": (
             np.array([0, 1, 1, 1, 0, 0])
@@ -99,15 +99,18 @@ def check_core_points(core_points: Callable[[np.ndarray, float, int], Any]) -> V
             np.array([1, 1, 1, 1, 1, 0])
         ),
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, np.array([1, 1, 1, 1, 0, 0])):
-        return Verdict(False, "Count, for every row of D, the entries up to eps.")
-    pairs, problem = called(core_points, D, 5.0, 2)
-    if problem or not equal(pairs, np.array([1, 1, 1, 1, 1, 0])):
-        return Verdict(False, "With min_samples = 2, every point with one other in reach is core.")
-    return Verdict(True)
+    return judged(
+        core_points,
+        (D, 5.0, 3),
+        [1, 1, 1, 1, 0, 0],
+        "Count, for every row of D, the entries up to eps.",
+        hints,
+    ) and also(
+        core_points,
+        (D, 5.0, 2),
+        [1, 1, 1, 1, 1, 0],
+        "With min_samples = 2, every point with one other in reach is core.",
+    )
 
 
 def check_reachability(reachability: Callable[[np.ndarray, int], Any]) -> Verdict:
@@ -144,9 +147,9 @@ def check_reachability(reachability: Callable[[np.ndarray, int], Any]) -> Verdic
     found, problem = called(reachability, D, 3)
     if problem:
         return Verdict(False, problem)
-    values = np.asarray(found, dtype=float) if np.shape(found) == D.shape else None
-    if values is None:
+    if shape_of(found) != D.shape:
         return Verdict(False, "It must return one distance for every pair of points.")
+    values = np.asarray(found, dtype=float)
     core = np.sort(D, axis=1)[:, 2]
     hints = {
         "The distance of two points in a sparse place must grow to their core distances.": D,
@@ -158,12 +161,9 @@ def check_reachability(reachability: Callable[[np.ndarray, int], Any]) -> Verdic
             D + np.maximum(core[:, None], core[None, :])
         ),
     }
-    for hint, wrong in hints.items():
-        if np.allclose(values[off], wrong[off]):
-            return Verdict(False, hint)
-    if not np.allclose(values[off], right(3)[off]):
-        return Verdict(False, "The maximum of three numbers: two core distances and the distance.")
-    return Verdict(True)
+    signs = {hint: equal(values[off], wrong[off]) for hint, wrong in hints.items()}
+    otherwise = "The maximum of three numbers: two core distances and the distance."
+    return noticed(signs | {otherwise: not equal(values[off], right(3)[off])})
 
 
 def check_silhouette(silhouette: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -192,9 +192,6 @@ def check_silhouette(silhouette: Callable[[np.ndarray, np.ndarray], Any]) -> Ver
     x = np.array([0.0, 1.0, 3.0, 4.0, 6.0, 30.0])
     labels = np.array([0, 0, 1, 1, 1, 2])
     D = np.abs(x[:, None] - x[None, :])
-    found, problem = called(silhouette, D, labels)
-    if problem:
-        return Verdict(False, problem)
     hints = {
         "A point is no neighbour of itself: leave it out of the mean of its own cluster.": (
             _silhouette(D, labels, itself=True)
@@ -204,16 +201,13 @@ def check_silhouette(silhouette: Callable[[np.ndarray, np.ndarray], Any]) -> Ver
         ),
         "Positive is good: b minus a, not a minus b.": -_silhouette(D, labels),
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, _silhouette(D, labels)):
-        return Verdict(
-            False,
-            "Write a and b of one point on paper: the mean distances to its own and the next "
-            "group.",
-        )
-    return Verdict(True)
+    return judged(
+        silhouette,
+        (D, labels),
+        _silhouette(D, labels),
+        "Write a and b of one point on paper: the mean distances to its own and the next group.",
+        hints,
+    )
 
 
 def _silhouette(

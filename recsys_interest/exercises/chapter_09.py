@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, called, equal, shape_of
 
 __all__ = ["check_m_step", "check_n_parameters", "check_responsibilities"]
 
@@ -42,7 +42,7 @@ def check_responsibilities(responsibilities: Callable[[np.ndarray, np.ndarray], 
     found, problem = called(responsibilities, log_density, weights)
     if problem:
         return Verdict(False, problem)
-    if np.shape(found) != (2, 2):
+    if shape_of(found) != (2, 2):
         return Verdict(False, "Return one row per row and one column per component.")
     if equal(found, np.array([[0.5, 0.5], [0.8, 0.2]])):
         return Verdict(False, "Where is the weight? A large component claims more of a tie.")

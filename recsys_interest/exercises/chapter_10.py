@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, also, called, equal, judged
 
 __all__ = ["check_distinctive", "check_intruder", "check_lift", "check_smooth"]
 
@@ -39,9 +39,6 @@ def check_distinctive(distinctive: Callable[[np.ndarray], Any]) -> Verdict:
     Not yet. That ranks by frequency alone: a word that all clusters share would lead.
     """
     counts = np.array([[6.0, 3.0, 1.0, 2.0], [6.0, 1.0, 3.0, 6.0]])
-    found, problem = called(distinctive, counts)
-    if problem:
-        return Verdict(False, problem)
     share = counts / counts.sum(axis=1, keepdims=True)
     overall = counts.sum(axis=0) / counts.sum()
     mean_share = share.mean(axis=0)
@@ -57,21 +54,19 @@ def check_distinctive(distinctive: Callable[[np.ndarray], Any]) -> Verdict:
             share * np.log(share / mean_share)
         ),
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, share * np.log(share / overall)):
-        return Verdict(False, "Each row of p(t | c) sums to 1, and so does p(t). Check both.")
+    verdict = judged(
+        distinctive,
+        (counts,),
+        share * np.log(share / overall),
+        "Each row of p(t | c) sums to 1, and so does p(t). Check both.",
+        hints,
+    )
     counts[0, 1] = 0.0
     share = counts / counts.sum(axis=1, keepdims=True)
     overall = counts.sum(axis=0) / counts.sum()
     right = share * np.log(np.where(share > 0, share / overall, 1))
-    sparse, problem = called(distinctive, counts)
-    if problem or not equal(sparse, right):
-        return Verdict(
-            False, "What does it return for a word that a cluster never uses? 0, no NaN."
-        )
-    return Verdict(True)
+    never = "What does it return for a word that a cluster never uses? 0, no NaN."
+    return verdict and also(distinctive, (counts,), right, never)
 
 
 def check_intruder(intruder: Callable[[np.ndarray], Any]) -> Verdict:
@@ -144,9 +139,6 @@ def check_lift(lift: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
     """
     score = np.array([0.1, 0.9, 0.4, 0.8, 0.3, 0.7, 0.2, 0.0, 0.6, 0.5])
     wanted = np.array([False, True, False, True, False, False, False, True, False, True])
-    found, problem = called(lift, score, wanted, 5)
-    if problem:
-        return Verdict(False, problem)
     top = np.argsort(-score)[:5]
     precision, base = wanted[top].mean(), wanted.mean()
     hints = {
@@ -155,15 +147,18 @@ def check_lift(lift: Callable[[np.ndarray, np.ndarray, int], Any]) -> Verdict:
         "The highest scores, not the lowest.": wanted[np.argsort(score)[:5]].mean() / base,
         "A ratio, not a difference.": precision - base,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(precision / base)):
-        return Verdict(False, "Among the five highest scores, three are wanted; of all ten, four.")
-    everybody, problem = called(lift, score, wanted, 10)
-    if problem or not equal(everybody, np.array(1.0)):
-        return Verdict(False, "Whoever picks everybody does no better than chance: the lift is 1.")
-    return Verdict(True)
+    return judged(
+        lift,
+        (score, wanted, 5),
+        precision / base,
+        "Among the five highest scores, three are wanted; of all ten, four.",
+        hints,
+    ) and also(
+        lift,
+        (score, wanted, 10),
+        1.0,
+        "Whoever picks everybody does no better than chance: the lift is 1.",
+    )
 
 
 def check_smooth(smooth: Callable[[np.ndarray, int], Any]) -> Verdict:
@@ -191,9 +186,6 @@ def check_smooth(smooth: Callable[[np.ndarray, int], Any]) -> Verdict:
     """
     angles = np.deg2rad([0.0, 10.0, 25.0, 90.0, 102.0, 150.0])
     rows = np.column_stack([np.cos(angles), np.sin(angles)])
-    found, problem = called(smooth, rows, 2)
-    if problem:
-        return Verdict(False, problem)
     near = np.argsort(-(rows @ rows.T), axis=1)
     means = rows[near[:, :2]].mean(axis=1)
     right = means / np.linalg.norm(means, axis=1, keepdims=True)
@@ -204,9 +196,10 @@ def check_smooth(smooth: Callable[[np.ndarray, int], Any]) -> Verdict:
         "A mean of unit rows is shorter than one. Scale it.": means,
         "Each row is its own nearest neighbour, and counts.": others,
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, right):
-        return Verdict(False, "Sort by falling cosine. Which two rows are averaged for the first?")
-    return Verdict(True)
+    return judged(
+        smooth,
+        (rows, 2),
+        right,
+        "Sort by falling cosine. Which two rows are averaged for the first?",
+        hints,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, also, called, equal, noticed, shape_of
 
 __all__ = ["check_blend", "check_seats", "check_survivors"]
 
@@ -44,22 +44,20 @@ def check_blend(blend: Callable[[np.ndarray, np.ndarray, float], Any]) -> Verdic
     raw = 0.75 * usual + 0.25 * session
     mixed = 0.75 * usual / 3 + 0.25 * session / 0.5
     other = 0.25 * usual / 3 + 0.75 * session / 0.5
-    long = "The longer profile counts for more. Scale both to length one first."
-    hints: list[tuple[Any, str]] = [
-        (raw, long),
-        (raw / np.linalg.norm(raw), long),
-        (mixed, "The result has no length one. Scale it at the end, too."),
-        (other / np.linalg.norm(other), "Alpha is the weight of the session, not of the log."),
-    ]
-    for wrong, hint in hints:
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, mixed / np.linalg.norm(mixed)):
-        return Verdict(False, "With alpha = 0 it is the direction of `usual`. Is it?")
-    alone, problem = called(blend, np.zeros(3), session, 0.25)
-    if problem or not equal(alone, session / 0.5):
-        return Verdict(False, "What of somebody who has only a session, and zeros before?")
-    return Verdict(True)
+
+    def is_direction(of: np.ndarray) -> bool:
+        return equal(found, of / np.linalg.norm(of))
+
+    signs = {
+        "The longer profile counts for more. Scale both to length one first.": (
+            equal(found, raw) or is_direction(raw)
+        ),
+        "The result has no length one. Scale it at the end, too.": equal(found, mixed),
+        "Alpha is the weight of the session, not of the log.": is_direction(other),
+        "With alpha = 0 it is the direction of `usual`. Is it?": not is_direction(mixed),
+    }
+    only = "What of somebody who has only a session, and zeros before?"
+    return noticed(signs) and also(blend, (np.zeros(3), session, 0.25), session / 0.5, only)
 
 
 def check_seats(seats: Callable[[np.ndarray, int], Any]) -> Verdict:
@@ -93,7 +91,7 @@ def check_seats(seats: Callable[[np.ndarray, int], Any]) -> Verdict:
         right = _seats(importance, n)
         if equal(found, right):
             continue
-        if np.shape(found) == right.shape and not np.isclose(np.sum(found), n):
+        if shape_of(found) == right.shape and not np.isclose(np.sum(found), n):
             return Verdict(False, "Rounding gives away more or fewer places than there are.")
         if equal(found, _largest_remainders(importance, n)):
             return Verdict(False, "Those are largest remainders: a longer list may take one back.")
@@ -128,20 +126,19 @@ def check_survivors(survivors: Callable[[np.ndarray, int, float], Any]) -> Verdi
     found, problem = called(survivors, rough, 2, 0.0625)
     if problem:
         return Verdict(False, problem)
-    hints: list[tuple[Any, str]] = [
-        ([1, 4], "A score that is a little lower may be a true score that is higher."),
-        ([4, 1], "A score that is a little lower may be a true score that is higher."),
-        ([1, 3, 4], "At the edge, too: the last that just reaches the bound may tie."),
-    ]
-    if equal(found, np.array([1, 3, 4, 6])):
-        far, problem = called(survivors, np.array([0.5, 0.4, 0.1]), 5, 0.01)
-        if problem or not equal(far, np.array([0, 1, 2])):
-            return Verdict(False, "What if k is larger than the catalogue?")
-        return Verdict(True)
-    for wrong, hint in hints:
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    return Verdict(False, "Both may be off: the k-th upwards and the other downwards. How far?")
+    signs = {
+        "A score that is a little lower may be a true score that is higher.": (
+            equal(found, [1, 4]) or equal(found, [4, 1])
+        ),
+        "At the edge, too: the last that just reaches the bound may tie.": equal(found, [1, 3, 4]),
+        "Both may be off: the k-th upwards and the other downwards. How far?": (
+            not equal(found, [1, 3, 4, 6])
+        ),
+    }
+    few = np.array([0.5, 0.4, 0.1]), 5, 0.01
+    return noticed(signs) and also(
+        survivors, few, [0, 1, 2], "What if k is larger than the catalogue?"
+    )
 
 
 def _seats(importance: np.ndarray, n: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, also, judged
 
 __all__ = ["check_ips", "check_ndcg", "check_next_item", "check_sign_flip"]
 
@@ -39,9 +39,6 @@ def check_ndcg(ndcg: Callable[[np.ndarray, int], Any]) -> Verdict:
     Not yet. That is the precision: every rank counts the same.
     """
     hits = np.array([0.0, 1.0, 0.0, 1.0])
-    found, problem = called(ndcg, hits, 3)
-    if problem:
-        return Verdict(False, problem)
     discount = 1 / np.log2(np.arange(2, 6))
     gain = hits @ discount
     hints = {
@@ -57,16 +54,19 @@ def check_ndcg(ndcg: Callable[[np.ndarray, int], Any]) -> Verdict:
             hits[1:] @ (1 / np.log2(np.arange(2, 5))) / discount[:3].sum()
         ),
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(gain / discount[:3].sum())):
-        return Verdict(False, "Hits at the ranks 2 and 4, three relevant items: which ranks "
-                              "would the best list have filled?")  # fmt: skip
-    many, problem = called(ndcg, np.ones(4), 9)
-    if problem or not equal(many, np.array(1.0)):
-        return Verdict(False, "Nine relevant items and four places: a perfect list still gets 1.")
-    return Verdict(True)
+    return judged(
+        ndcg,
+        (hits, 3),
+        gain / discount[:3].sum(),
+        "Hits at the ranks 2 and 4, three relevant items: which ranks "
+        "would the best list have filled?",
+        hints,
+    ) and also(
+        ndcg,
+        (np.ones(4), 9),
+        1.0,
+        "Nine relevant items and four places: a perfect list still gets 1.",
+    )
 
 
 def check_sign_flip(p_value: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -94,9 +94,6 @@ def check_sign_flip(p_value: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict
     """
     d = np.array([0.5, -0.125, 0.25, 0.125, 0.0])
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(50, 5))
-    found, problem = called(p_value, d, signs)
-    if problem:
-        return Verdict(False, problem)
     sums = signs @ d
     far, above = (np.abs(sums) >= abs(d.sum())).sum(), (sums >= d.sum()).sum()
     hints = {
@@ -108,15 +105,13 @@ def check_sign_flip(p_value: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict
         / 51,
         "That is the share of throws that are nearer to zero.": 1 - (far + 1) / 51,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array((far + 1) / 51)):
-        return Verdict(False, "Each row of signs is a throw. How large is its sum of differences?")
-    minus, problem = called(p_value, -d, signs)
-    if problem or not equal(minus, np.array((far + 1) / 51)):
-        return Verdict(False, "Swap the two methods: the p-value must stay.")
-    return Verdict(True)
+    return judged(
+        p_value,
+        (d, signs),
+        (far + 1) / 51,
+        "Each row of signs is a throw. How large is its sum of differences?",
+        hints,
+    ) and also(p_value, (-d, signs), (far + 1) / 51, "Swap the two methods: the p-value must stay.")
 
 
 def check_next_item(
@@ -147,28 +142,27 @@ def check_next_item(
     angles = np.deg2rad([0.0, 5.0, 90.0, 40.0, 60.0])
     cosines = np.cos(angles[:, None] - angles[None, :])
     relevance = np.array([1.0, 0.9, 0.0, 0.65, 0.6])
-    found, problem = called(next_item, relevance, cosines, np.array([0]), 0.5)
-    if problem:
-        return Verdict(False, problem)
     hints = {
         "That one is in the list already.": 0,
         "The second best is nearly the same as the best.": 1,
         "That one is the least like the list; its relevance counts, too.": 2,
         "Weigh both: λ r − (1 − λ) × cosine.": 3,
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array(4)):
-        return Verdict(False, "Return a position: the largest λ r − (1 − λ) × cosine.")
+    verdict = judged(
+        next_item,
+        (relevance, cosines, np.array([0]), 0.5),
+        4,
+        "Return a position: the largest λ r − (1 − λ) × cosine.",
+        hints,
+    )
     # Near one of two chosen items, far from the other: the mean would take it.
     angles = np.deg2rad([0.0, 180.0, 0.0, 75.0])
     cosines = np.cos(angles[:, None] - angles[None, :])
     relevance = np.array([1.0, 0.9, 0.6, 0.5])
-    found, problem = called(next_item, relevance, cosines, np.array([0, 1]), 0.5)
-    if problem or not equal(found, np.array(3)):
-        return Verdict(False, "The nearest of the chosen items counts, not their mean.")
-    return Verdict(True)
+    two = relevance, cosines, np.array([0, 1]), 0.5
+    return verdict and also(
+        next_item, two, 3, "The nearest of the chosen items counts, not their mean."
+    )
 
 
 def check_ips(ips: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -197,9 +191,6 @@ def check_ips(ips: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Verdi
     reward = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
     propensity = np.array([0.5, 0.25, 0.2, 0.8, 0.4])
     target = np.array([0.1, 0.5, 0.6, 0.2, 0.3])
-    found, problem = called(ips, reward, propensity, target)
-    if problem:
-        return Verdict(False, problem)
     w = target / propensity
     hints = {
         "That is what the old policy earned.": reward.mean(),
@@ -213,9 +204,10 @@ def check_ips(ips: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Verdi
         "A mean over all rows, also those without a reward.": (w * reward)[reward > 0].mean(),
         "A mean, not a sum.": (w * reward).sum(),
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array((w * reward).mean())):
-        return Verdict(False, "Each reward counts π / b times. Then the mean.")
-    return Verdict(True)
+    return judged(
+        ips,
+        (reward, propensity, target),
+        (w * reward).mean(),
+        "Each reward counts π / b times. Then the mean.",
+        hints,
+    )

@@ -91,7 +91,7 @@ def check_contributions(contributions: Callable[..., Any]) -> Verdict:
         return Verdict(False, problem)
     if equal(found, weights[:, 3]):
         return Verdict(False, "What has an item to say that the user does not like?")
-    if np.size(found) == 1 and equal(found, likes @ weights[:, 3]):
+    if equal(found, likes @ weights[:, 3]) and np.size(found) == 1:
         return Verdict(False, "That is their sum, the score. Return the addends.")
     if equal(found, likes * weights[3]):
         return Verdict(False, "A row says what an item does for others, a column what it gets.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys_interest.exercises.verdict import Verdict, called, equal
+from recsys_interest.exercises.verdict import Verdict, also, called, equal, judged
 
 __all__ = ["check_assign", "check_overlap", "check_step"]
 
@@ -38,9 +38,6 @@ def check_step(step: Callable[..., Any]) -> Verdict:
     >>> check_step(lambda total, last, time, weight, half_life: (total + weight, time))
     Not yet. What was there fades, too: by half in one half-life.
     """
-    found, problem = called(step, 8.0, 10.0, 12.0, 1.0, 2.0)
-    if problem:
-        return Verdict(False, problem)
     hints = {
         "What was there fades, too: by half in one half-life.": (9.0, 12.0),
         "The half-life is where one half is left, not 1/e: mind the ln 2.": (
@@ -49,15 +46,18 @@ def check_step(step: Callable[..., Any]) -> Verdict:
         ),
         "An event of this moment has not faded yet.": (4.5, 12.0),
     }
-    for hint, wrong in hints.items():
-        if equal(found, np.array(wrong)):
-            return Verdict(False, hint)
-    if not equal(found, np.array([5.0, 12.0])):
-        return Verdict(False, "Take a sum of 8, one half-life, and an event of weight 1 by hand.")
-    late, problem = called(step, 8.0, 12.0, 8.0, 1.0, 2.0)
-    if problem or not equal(late, np.array([8.25, 12.0])):
-        return Verdict(False, "A late event has faded already; the moment of the sum stays.")
-    return Verdict(True)
+    return judged(
+        step,
+        (8.0, 10.0, 12.0, 1.0, 2.0),
+        [5.0, 12.0],
+        "Take a sum of 8, one half-life, and an event of weight 1 by hand.",
+        hints,
+    ) and also(
+        step,
+        (8.0, 12.0, 8.0, 1.0, 2.0),
+        [8.25, 12.0],
+        "A late event has faded already; the moment of the sum stays.",
+    )
 
 
 def check_overlap(overlap: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
@@ -83,9 +83,6 @@ def check_overlap(overlap: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
     Not yet. Count by hand who is in cluster 0 before and in cluster 1 now.
     """
     before, now = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 1, 2, 2, 2])
-    found, problem = called(overlap, before, now)
-    if problem:
-        return Verdict(False, problem)
     F = np.array([[1.0, 2.0, 1.0], [0.0, 0.0, 2.0]])
     r, s = F.sum(axis=1)[:, None], F.sum(axis=0)[None, :]
     hints = {
@@ -95,12 +92,13 @@ def check_overlap(overlap: Callable[[np.ndarray, np.ndarray], Any]) -> Verdict:
         "That is the Jaccard index; here the sizes are added, common members and all.": F
         / (r + s - F),
     }
-    for hint, wrong in hints.items():
-        if equal(found, wrong):
-            return Verdict(False, hint)
-    if not equal(found, 2 * F / (r + s)):
-        return Verdict(False, "Count by hand who is in cluster 0 before and in cluster 1 now.")
-    return Verdict(True)
+    return judged(
+        overlap,
+        (before, now),
+        2 * F / (r + s),
+        "Count by hand who is in cluster 0 before and in cluster 1 now.",
+        hints,
+    )
 
 
 def check_assign(assign: Callable[[np.ndarray], Any]) -> Verdict:

@@ -5,13 +5,13 @@ Chapter: 00 (quickstart).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Verdict", "called", "equal"]
+__all__ = ["Verdict", "also", "called", "equal", "judged", "noticed", "shape_of"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,63 @@ def called(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
         return None, f"It raised {type(error).__name__}: {error}"
 
 
-def equal(found: Any, expected: np.ndarray) -> bool:
-    """Return whether an answer is the expected array, up to rounding; False for any other kind."""
+def equal(found: Any, expected: Any) -> bool:
+    """Return whether an answer is the expected one, up to rounding; False for any other kind.
+
+    >>> equal([2.0], 2), equal([], 2), equal([2.0, 2.0], 2)
+    (True, False, False)
+    """
     try:
-        return bool(np.allclose(np.asarray(found, dtype=float), expected))
+        given = np.asarray(found, dtype=float)
+        return given.size == np.size(expected) and bool(np.allclose(given, expected))
     except (TypeError, ValueError):
         return False
+
+
+def shape_of(found: Any) -> tuple[int, ...] | None:
+    """Return the shape of an answer, None for rows of different lengths."""
+    try:
+        return np.shape(found)
+    except ValueError:
+        return None
+
+
+def noticed(signs: Mapping[str, object]) -> Verdict:
+    """Return the hint of the first sign that shows in an answer; the answer passes without one.
+
+    >>> noticed({"Is it sorted?": False, "Look at the sign.": True})
+    Not yet. Look at the sign.
+    """
+    hint = next((hint for hint, shows in signs.items() if shows), "")
+    return Verdict(not hint, hint)
+
+
+def judged(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    right: Any,
+    otherwise: str,
+    wrong: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Return a verdict on one call: what it raised, the hint of a known wrong answer, or any other.
+
+    >>> judged(max, ([1, 2],), 1, "Compare the two.", {"Smallest, not largest.": 2})
+    Not yet. Smallest, not largest.
+    """
+    found, problem = called(function, *arguments)
+    if problem:
+        return Verdict(False, problem)
+    known = {hint: equal(found, answer) for hint, answer in (wrong or {}).items()}
+    return noticed(known | {otherwise: not equal(found, right)})
+
+
+def also(
+    function: Callable[..., Any], arguments: tuple[Any, ...], right: Any, hint: str
+) -> Verdict:
+    """Return a verdict on one more call, with the same hint for whatever goes wrong.
+
+    >>> also(min, ([],), 0, "What of no numbers?")
+    Not yet. What of no numbers?
+    """
+    found, problem = called(function, *arguments)
+    return noticed({hint: problem or not equal(found, right)})

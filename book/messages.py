@@ -87,8 +87,9 @@ def extract(pages: Iterable[str], folder: Path) -> dict[str, list[str]]:
     run_python(["-m", "sphinx", "-Q", "-b", "messages", str(folder / "src"), str(folder / "found")])
     found = json.loads((folder / "found" / "messages.json").read_text("utf-8"))
     templates = "".join(p.read_text("utf-8") for p in sorted((ROOT / "book/_templates").iterdir()))
+    titles = {page: title_of(text) for page, text in texts.items() if page not in wanted}
     around = [
-        *(title for page, text in texts.items() if page not in wanted and (title := title_of(text))),
+        *filter(None, titles.values()),
         *(part["caption"] for part in toc["parts"]),
         *_settings(yaml.safe_load(files[Path("_config.yml")])["sphinx"]["config"]),
         *re.findall(r'\b_\("([^"]*)"\)', templates),

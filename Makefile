@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 NEW_ENOUGH := -c "import sys; sys.exit(sys.version_info < (3, 11))"
-EXTRAS := book,test,bench,offline,ann,als,drift
+EXTRAS := book,test,bench,offline,ann,als,drift,colab
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab notebooks messages clean

@@ -83,8 +83,7 @@ def measure(name: str, tables: Tables, seed: int) -> dict[str, float]:
 def _with_rule(model: TextInformedRecommender, rule: ColdRule) -> TextInformedRecommender:
     """Return the fitted model with another rule for new items: the rest would be the same."""
     other = copy.copy(model)
-    warm = model.likes_.sum(axis=0) > 0
-    other.model_ = with_cold(model.model_, rule, model.text_, ~warm, warm)
+    other.model_ = with_cold(model.model_, rule, model.text_, model.likes_.sum(axis=0))
     return other
 
 

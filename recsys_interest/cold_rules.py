@@ -1,4 +1,4 @@
-"""How an item that nobody likes yet gets its column of weights from its text.
+"""How an item that nobody likes yet, or few, gets its column of weights from its text.
 
 Chapter: 13 (cold start).
 """
@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from recsys_interest.checks import check_positive, shown
+from recsys_interest.likes import Doubles
 from recsys_interest.linear_forms import DenseForm, LowRankForm
 from recsys_interest.nearest_neighbours import nearest_rows
 from recsys_interest.recommender import Floats
@@ -28,7 +29,7 @@ _KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
 
 @dataclass(frozen=True)
 class ColdRule:
-    r"""How an item that nobody likes gets its column of weights.
+    r"""How an item that nobody likes, or a new one that few like, gets its column of weights.
 
     Parameters
     ----------
@@ -45,8 +46,13 @@ class ColdRule:
         What the kernel's columns count for liking the item itself, at least 0: a like of an item
         of the same text then counts beside what goes with it. Above 0 for the dense form only.
     scale : float, default 1.0
-        What the columns are multiplied with, above 0. It leaves the order of the new items among
+        What the columns are multiplied with, above 0. It leaves the order of these items among
         themselves, and says how they stand to the others in one list.
+    worth : float, default 0.0
+        How many likes the text of a *new* item is worth, at least 0; who is new must be said, see
+        `TextInformedRecommender`. With :math:`n` likes, its own column of the closed form and the
+        one of its text, not scaled, count as :math:`n` to `worth`. At 0 the first like hands over
+        to the closed form. Not for ``"gram"``.
 
     Raises
     ------
@@ -60,13 +66,14 @@ class ColdRule:
     Examples
     --------
     >>> ColdRule("ridge", 3.0)
-    ColdRule(kind='ridge', setting=3.0, own=0.0, scale=1.0)
+    ColdRule(kind='ridge', setting=3.0, own=0.0, scale=1.0, worth=0.0)
     """
 
     kind: str
     setting: float = 0.0
     own: float = 0.0
     scale: float = 1.0
+    worth: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -79,6 +86,9 @@ class ColdRule:
         check_positive(self.scale, "scale")
         if self.own and self.kind != "kernel":
             raise ValueError(f"own is of the kind 'kernel' only, got it with {self.kind!r}")
+        check_positive(self.worth, "worth", zero=True)
+        if self.worth and self.kind == "gram":
+            raise ValueError("worth is not of the kind 'gram', which has no column of text alone")
 
     @property
     def needs_likes(self) -> bool:
@@ -199,33 +209,42 @@ def with_cold(
     form: DenseForm | LowRankForm,
     rule: ColdRule,
     text: Floats,
-    cold: NDArray[np.bool_],
-    warm: NDArray[np.bool_],
+    n_likes: Doubles,
+    new: NDArray[np.bool_] | None = None,
 ) -> DenseForm | LowRankForm:
     """Return the form with the columns of the cold items made by a rule.
 
     Parameters
     ----------
     form : DenseForm or LowRankForm
-        Fitted on the warm items.
+        Fitted.
     rule : ColdRule
         What to do.
     text : ndarray of float64, shape (n_items, n_features)
         Vectors of length one or zero.
-    cold, warm : ndarray of bool, shape (n_items,)
-        For which items, from which items. Cold items without a vector keep their columns.
+    n_likes : ndarray of float64, shape (n_items,)
+        How many users like each item. The columns of those nobody likes are made from those of the
+        others. Items without a vector keep theirs.
+    new : ndarray of bool, shape (n_items,), optional
+        Items whose few likes do not say how many will like them (`ColdRule.worth`).
 
     Returns
     -------
     DenseForm or LowRankForm
         A new form, or the same where nothing is to be done.
     """
-    has_text = text.any(axis=1)
-    cold, warm = cold & has_text, warm & has_text
+    has_text, unliked = text.any(axis=1), n_likes == 0
+    fresh = np.zeros_like(unliked) if new is None or not rule.worth else new
+    cold, warm = (unliked | fresh) & has_text, ~(unliked | fresh) & has_text
     if not cold.any() or not warm.any() or rule == ColdRule("gram"):
         return form
+    old = form.columns()[cold]
     if rule.kind == "gram":
-        columns = form.columns()[cold]
-    else:
-        columns = shares_of(rule, TextPairs(text, cold, warm)).made(form.columns(), warm)
-    return form.replaced(cold, rule.scale * columns)
+        return form.replaced(cold, rule.scale * old)
+    columns = shares_of(rule, TextPairs(text, cold, warm)).made(form.columns(), warm)
+    columns *= np.where(fresh[cold], 1.0, rule.scale).astype(columns.dtype)[:, None]
+    if fresh.any():
+        times = n_likes[cold]
+        share = (times / (times + rule.worth)).astype(columns.dtype)[:, None]
+        columns = share * old + (1.0 - share) * columns
+    return form.replaced(cold, columns)

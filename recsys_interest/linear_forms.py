@@ -52,6 +52,7 @@ class DenseForm:
         """Return the form with other columns for some items."""
         weights = self.weights.copy()
         weights[:, items] = columns.T
+        weights[items, items] = 0.0  # an item says nothing for itself, as in the other columns
         return DenseForm(weights)
 
     def rounded(self) -> DenseForm:

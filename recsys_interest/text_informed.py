@@ -6,15 +6,16 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.behaviour import BehaviourRecommender, aligned_vectors
-from recsys_interest.checks import check_count, check_positive
+from recsys_interest.checks import check_count, check_positive, given_ids, shown
 from recsys_interest.cold_rules import ColdRule, with_cold
 from recsys_interest.likes import Doubles, on_grid
 from recsys_interest.linear_forms import DenseSolver, LowRankSolver, centred
@@ -45,8 +46,12 @@ class TextInformedRecommender(BehaviourRecommender):
     of some items, the rule that gives an item nobody likes its column of :math:`W` (`ColdRule`):
     the closed form itself, a ridge regression of columns on texts, straight or bent, the mean
     column of the nearest texts, or their cosines; at last how much such columns count in a list
-    with the others. In a catalogue of more than 4,096 items the choice is made on so many of them,
-    drawn at random.
+    with the others.
+
+    The number of its likes says how liked an item is, if it had its time. Of `new_items` it does
+    not: their columns are between those of the closed form and those of their texts, by how many
+    likes a text is worth (`ColdRule.worth`), which is chosen by hiding most likes of some items. In
+    a catalogue of more than 4,096 items the choices are made on so many of them, drawn at random.
 
     Parameters
     ----------
@@ -57,7 +62,11 @@ class TextInformedRecommender(BehaviourRecommender):
     dropout : float, default 0.25
         :math:`p`, at least 0 and below 1. More of it holds back the items that many like.
     cold_rule : ColdRule, optional
-        How a new item gets its column.
+        How an item that nobody likes, or a new one, gets its column.
+    new_items : iterable of ids, optional
+        Items of the catalogue that came so late that their few likes say nothing yet about how many
+        will like them. If not given, none: every item with a like keeps its column of the closed
+        form.
     max_dense_items : int, default 30,000
         A larger catalogue is solved in its `n_factors` strongest directions instead of exactly,
         with the cosines themselves as the closeness, and `form_` and a log message say so. The
@@ -81,9 +90,9 @@ class TextInformedRecommender(BehaviourRecommender):
     cold_rule_ : ColdRule
         As given or chosen.
     validation_ : DataFrame
-        What was tried: `stage` (``warm``; ``cold``, new items among themselves; ``mixed``, with the
-        others), `l2`, `text_weight`, `rule`, `setting`, `own`, `scale`, `ndcg` and `n_users`.
-        Empty where everything was given.
+        What was tried: `stage` (``warm``; ``cold``, new items among themselves; ``few``, those with
+        few likes; ``mixed``, with the others), `l2`, `text_weight`, `rule`, `setting`, `own`,
+        `scale`, `worth`, `ndcg` and `n_users`. Empty where everything was given.
     form_ : {"dense", "low-rank"}
         How the model was solved.
     model_ : DenseForm or LowRankForm
@@ -134,6 +143,7 @@ class TextInformedRecommender(BehaviourRecommender):
         *,
         dropout: float = 0.25,
         cold_rule: ColdRule | None = None,
+        new_items: Iterable[object] | None = None,
         max_dense_items: int = 30_000,
         n_factors: int = 512,
         event_weights: Mapping[str, float] | None = None,
@@ -145,6 +155,7 @@ class TextInformedRecommender(BehaviourRecommender):
         self.text_weight = text_weight
         self.dropout = dropout
         self.cold_rule = cold_rule
+        self.new_items = new_items
         self.max_dense_items = max_dense_items
         self.n_factors = n_factors
         self.event_weights = event_weights
@@ -228,21 +239,31 @@ class TextInformedRecommender(BehaviourRecommender):
                 "directions",
                 *(len(self.item_ids_), self.max_dense_items, self.n_factors),
             )
-        self._choose(likes)
+        new = self._new()
+        self._choose(likes, new)
         solver = self._solver(self.text_, "float64", once=True)
         model = solver(likes, self.l2_, self.text_weight_)
-        warm = likes.sum(axis=0) > 0
-        self.model_ = with_cold(model, self.cold_rule_, self.text_, ~warm, warm).rounded()
+        n_likes = likes.sum(axis=0)
+        self.model_ = with_cold(model, self.cold_rule_, self.text_, n_likes, new).rounded()
 
-    def _choose(self, likes: sparse.csr_array) -> None:
-        search = Search(likes, self.text_, self._solver, self.random_state)
+    def _new(self) -> NDArray[np.bool_]:
+        if self.new_items is None:
+            return np.zeros(len(self.item_ids_), dtype=bool)
+        ids = given_ids(self.new_items, "new_items")
+        unknown = ids[~ids.isin(self.item_ids_)]
+        if len(unknown):
+            raise ValueError(f"new_items are not in the catalogue: {shown(unknown)}")
+        return np.asarray(self.item_ids_.isin(ids))
+
+    def _choose(self, likes: sparse.csr_array, new: NDArray[np.bool_]) -> None:
+        search = Search(likes, self.text_, self._solver, self.random_state, new)
         given = self.text_weight
         start = search.start() if self.l2 is None else float(self.l2)
         first = search.penalty(start, given or 0.0) if self.l2 is None else start
         self.text_weight_ = search.text_weight(first) if given is None else float(given)
         again = self.l2 is None and given is None and self.text_weight_ > 0
         self.l2_ = search.penalty(first, self.text_weight_) if again else first
-        self.cold_rule_ = self.cold_rule or self._best_rule(search)
+        self.cold_rule_ = self.cold_rule or self._best_rule(search, bool(new.any()))
         if self.cold_rule_.needs_likes and self.form_ == "low-rank":
             raise ValueError(
                 f"cold_rule {self.cold_rule_.kind!r} needs the dense form, but the catalogue has "
@@ -250,10 +271,11 @@ class TextInformedRecommender(BehaviourRecommender):
             )
         self.validation_ = search.table()
 
-    def _best_rule(self, search: Search) -> ColdRule:
+    def _best_rule(self, search: Search, are_new: bool) -> ColdRule:
         rules = [r for r in COLD_RULES if self.form_ == "dense" or not r.needs_likes]
         settings = self.l2_, self.text_weight_
-        return search.scaled(*settings, search.cold_rule(*settings, rules))
+        rule = search.cold_rule(*settings, rules)
+        return search.scaled(*settings, search.worth(*settings, rule) if are_new else rule)
 
     def _solver(
         self, text: Doubles, dtype: str = "float32", *, once: bool = False

@@ -19,7 +19,7 @@ from recsys_interest.likes import Doubles
 from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
 from recsys_interest.recommender import Floats, best_cells
 
-__all__ = ["COLD_RULES", "Search", "held_out_cells", "ndcg_by_user"]
+__all__ = ["COLD_RULES", "Search", "all_but", "held_out_cells", "ndcg_by_user"]
 
 _K = 10
 _SHARE = 0.2
@@ -36,6 +36,8 @@ COLD_RULES = (
     *(ColdRule("neighbours", n) for n in (5, 20, 50)),
 )
 _SCALES = tuple(0.25**n for n in range(6))
+_FEW = (1, 2, 4, 8, 16, 32)
+_WORTHS = (0.0, *(4.0**n for n in range(5)))
 
 Form = DenseForm | LowRankForm
 
@@ -54,6 +56,8 @@ class Search:
         4,096 items drawn at random, and all that is tried is tried on these.
     random_state : int
         Seed of what is held out.
+    new : ndarray of bool, shape (n_items,)
+        Items that had no time to be liked: nothing is learned from how few like them.
 
     Attributes
     ----------
@@ -67,15 +71,17 @@ class Search:
         text: Doubles,
         solver: Callable[[Doubles], DenseSolver | LowRankSolver],
         random_state: int,
+        new: NDArray[np.bool_],
     ) -> None:
         self.tried: list[dict[str, Any]] = []
         self._rng = np.random.default_rng(random_state)
         if likes.shape[1] > _ITEMS:
             some = np.sort(self._rng.permutation(likes.shape[1])[:_ITEMS])
-            likes, text = likes[:, some], text[some]
+            likes, text, new = likes[:, some], text[some], new[some]
         self.text = text
         self.solve = solver(text)
         self._likes = likes
+        self._new = new
         self._seen, self._hidden = held_out_cells(likes, _SHARE, self._rng)
         self._values: dict[tuple[float, float], Doubles] = {}
 
@@ -118,13 +124,8 @@ class Search:
 
     def cold_rule(self, l2: float, text_weight: float, rules: Iterable[ColdRule]) -> ColdRule:
         """Return the best rule for items that lost all their likes, one in five of the liked."""
-        liked = np.flatnonzero((self._likes.sum(axis=0) > 0) & self.text.any(axis=1))
-        cold = np.zeros(self._likes.shape[1], dtype=bool)
-        cold[self._rng.permutation(liked)[: round(_SHARE * len(liked))]] = True
-        kept = sparse.csr_array(self._likes @ sparse.diags_array((~cold).astype(float)))
-        lost = sparse.csr_array(self._likes @ sparse.diags_array(cold.astype(float)))
-        for table in (kept, lost):
-            table.eliminate_zeros()
+        cold = self._some_liked()
+        kept, lost = all_but(self._likes, np.where(cold, 0, np.inf), self._rng)
         users = _some_users(kept, lost)
         best, best_value = ColdRule("ridge", 3.0), -1.0
         if not len(users):
@@ -154,18 +155,51 @@ class Search:
                 best, best_value = rule, values.mean()
         return best
 
+    def worth(self, l2: float, text_weight: float, rule: ColdRule) -> ColdRule:
+        """Return the rule with the best worth of a text for new items that few like so far.
+
+        One in five of the liked items keeps 1 to 32 of its likes, drawn at random, so that their
+        number says nothing of how many were lost. Only these items are ranked.
+        """
+        new = self._some_liked()
+        most = np.where(new, self._rng.choice(_FEW, size=len(new)), np.inf)
+        kept, lost = all_but(self._likes, most, self._rng)
+        if rule.kind == "gram" or not len(_some_users(kept, lost)):
+            return rule
+        form, n_likes = self.solve(kept, l2, text_weight), kept.sum(axis=0)
+        text = self.text.astype(form.columns().dtype)
+        best, best_value = rule, -1.0
+        for worth in _WORTHS:
+            made = replace(rule, worth=worth)
+            scored = _scored(with_cold(form, made, text, n_likes, new), kept, lost)
+            values = np.concatenate([_ndcg(s[:, new], wanted[:, new]) for s, wanted in scored])
+            self._note("few", l2, text_weight, values, made)
+            if values.mean() > best_value:
+                best, best_value = made, values.mean()
+        return best
+
+    def _some_liked(self) -> NDArray[np.bool_]:
+        """Return one in five of the liked items with a text that are not new, drawn at random."""
+        had_time = (self._likes.sum(axis=0) > 0) & ~self._new
+        liked = np.flatnonzero(had_time & self.text.any(axis=1))
+        out = np.zeros(self._likes.shape[1], dtype=bool)
+        out[self._rng.permutation(liked)[: round(_SHARE * len(liked))]] = True
+        return out
+
     def scaled(self, l2: float, text_weight: float, rule: ColdRule) -> ColdRule:
         """Return the rule with the scale that is best where new and known items share a list.
 
-        New are the items all of whose likes are held out, as it happens. An item that nobody has
-        liked so far is rarely liked next, and only such a test knows how rarely.
+        Cold are the items all of whose likes are held out, as it happens. An item that had its time
+        and that nobody has liked so far is rarely liked next; only such a test knows how rarely.
         """
-        warm = self._seen.sum(axis=0) > 0
-        if not self._hidden.nnz or not (~warm & self.text.any(axis=1)).any() or not warm.any():
+        n_likes = self._seen.sum(axis=0)
+        warm = n_likes > 0
+        cold = ~warm & ~self._new
+        if not self._hidden.nnz or not (cold & self.text.any(axis=1)).any() or not warm.any():
             return rule
         form = self.solve(self._seen, l2, text_weight)
-        form = with_cold(form, rule, self.text.astype(form.columns().dtype), ~warm, warm)
-        values = _ndcg_by_scale(form, ~warm, self._seen, self._hidden)
+        form = with_cold(form, rule, self.text.astype(form.columns().dtype), n_likes)
+        values = _ndcg_by_scale(form, cold, self._new, self._seen, self._hidden)
         if not values.size:
             return rule
         rules = [replace(rule, scale=scale) for scale in _SCALES]
@@ -175,7 +209,7 @@ class Search:
 
     def table(self) -> pd.DataFrame:
         """Return what was tried."""
-        of_rule = ["rule", "setting", "own", "scale"]
+        of_rule = ["rule", "setting", "own", "scale", "worth"]
         columns = ["stage", "l2", "text_weight", *of_rule, "ndcg", "n_users"]
         return pd.DataFrame(self.tried, columns=columns)
 
@@ -215,6 +249,31 @@ def held_out_cells(
     """
     hidden = np.zeros(likes.nnz, dtype=bool)
     hidden[rng.permutation(likes.nnz)[: round(share * likes.nnz)]] = True
+    return _parts(likes, hidden)
+
+
+def all_but(
+    likes: sparse.csr_array, most: Doubles, rng: np.random.Generator
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Return the likes, of each item at most so many, drawn at random, and the others.
+
+    >>> likes = sparse.csr_array(np.ones((5, 2)))
+    >>> kept, lost = all_but(likes, np.array([2.0, np.inf]), np.random.default_rng(0))
+    >>> kept.sum(axis=0).tolist(), lost.sum(axis=0).tolist()
+    ([2.0, 5.0], [3.0, 0.0])
+    """
+    order = rng.permutation(likes.nnz)
+    order = order[np.argsort(likes.indices[order], kind="stable")]
+    items = likes.indices[order]
+    nth = np.arange(likes.nnz) - np.searchsorted(items, items)
+    hidden = np.zeros(likes.nnz, dtype=bool)
+    hidden[order] = nth >= most[items]
+    return _parts(likes, hidden)
+
+
+def _parts(
+    likes: sparse.csr_array, hidden: NDArray[np.bool_]
+) -> tuple[sparse.csr_array, sparse.csr_array]:
     rows = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
     parts = [
         sparse.csr_array((likes.data[m], (rows[m], likes.indices[m])), shape=likes.shape)
@@ -243,15 +302,20 @@ def ndcg_by_user(form: Form, seen: sparse.csr_array, hidden: sparse.csr_array) -
 
 
 def _ndcg_by_scale(
-    form: Form, new: NDArray[np.bool_], seen: sparse.csr_array, hidden: sparse.csr_array
+    form: Form,
+    cold: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
+    seen: sparse.csr_array,
+    hidden: sparse.csr_array,
 ) -> Doubles:
-    """Return the same with the scores of the new items at each scale, one row for each."""
+    """Return the same with the scores of the cold items at each scale, one row for each."""
     parts = []
     for scores, wanted in _scored(form, seen, hidden):
-        of_new = scores[:, new]
+        scores[:, left_out] = -np.inf
+        of_cold = scores[:, cold]
         rows = []
         for scale in _SCALES:
-            scores[:, new] = of_new * of_new.dtype.type(scale)
+            scores[:, cold] = of_cold * of_cold.dtype.type(scale)
             rows.append(_ndcg(scores, wanted))
         parts.append(rows)
     return np.hstack(parts) if parts else np.empty((len(_SCALES), 0))

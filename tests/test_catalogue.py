@@ -130,7 +130,7 @@ def test_the_new_columns_are_those_of_the_rule(world, rule):
     cold = np.arange(len(text)) >= N
     wide = np.zeros((len(text), len(text)))
     wide[:N, :N] = model.model_.weights
-    made = with_cold(type(model.model_)(wide), rule, text, cold, ~cold).columns()[cold, :N]
+    made = with_cold(type(model.model_)(wide), rule, text, 1.0 - cold).columns()[cold, :N]
     np.testing.assert_allclose(columns_of_texts(model, vectors.loc[NEW]), made, atol=1e-9)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys_interest import exercises
-from recsys_interest.exercises import check_profile, check_top_k
+from recsys_interest.exercises import check_lists, check_profile, check_top_k
 
 CHECKS = [name for name in exercises.__all__ if name.startswith("check_")]
 
@@ -20,10 +20,35 @@ def top(profile, vectors, k):
     return [row for row in order if length[row] > 0][:k]
 
 
+def lists(weights, seen, vectors, k, fallback=None):
+    popular = seen.sum(axis=0) if fallback is None else fallback
+    answer = []
+    for w, known in zip(weights, seen, strict=True):
+        rows = np.flatnonzero(~known)
+        centre = mean(w, vectors)
+        near = np.argsort(-popular[rows], kind="stable") if centre is None else None
+        best = near[:k] if centre is None else top(centre, vectors[rows], k)
+        answer.append(rows[best].tolist())
+    return answer
+
+
+def filled(weights, seen, vectors, k):
+    """Sort the seen ones to the end instead of leaving them out."""
+    profiles = weights @ vectors
+    cosine = profiles @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
+    return np.argsort(np.where(seen, np.inf, -cosine), axis=1, kind="stable")[:, :k]
+
+
+def without_lengths(weights, seen, vectors, k):
+    score = np.where(seen, -np.inf, weights @ vectors @ vectors.T)
+    return [[r for r in np.argsort(-row) if row[r] > -np.inf][:k] for row in score]
+
+
 def test_right_answers_pass():
     assert check_profile(mean)
     assert repr(check_profile(mean)) == "Right."
     assert check_top_k(top)
+    assert check_lists(lists)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +85,37 @@ def test_wrong_profiles_get_a_hint_that_fits(answer, hint):
 )
 def test_wrong_lists_get_a_hint_that_fits(answer, hint):
     verdict = check_top_k(answer)
+    assert not verdict
+    assert hint in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda w, s, v, k: filled(w, s, v, k), "what fills the list up"),
+        (lambda w, s, v, k: lists(w, np.zeros_like(s), v, k), "has seen"),
+        (
+            lambda w, s, v, k: [a if w[u].any() else [] for u, a in enumerate(lists(w, s, v, k))],
+            "wants a list",
+        ),
+        (lambda w, s, v, k: without_lengths(w, s, v, k), "divide by the lengths"),
+        (
+            lambda w, s, v, k: lists(np.where(w.any(1, keepdims=True), s, 0.0), s, v, k),
+            "the weights",
+        ),
+        (lambda w, s, v, k: [one[::-1] for one in lists(w, s, v, k)], "Take one user alone"),
+        (lambda w, s, v, k: [one[:1] for one in lists(w, s, v, k)], "Take one user alone"),
+        (lambda w, s, v, k: lists(w, s, v, k, fallback=w.sum(axis=0)), "still one user"),
+        (lambda w, s, v, k: lists(w, s, v, k, fallback=-np.arange(5)), "What do most users know"),
+        (lambda w, s, v, k: lists(w, s, v, k)[:5], "each of the six users"),
+        (lambda w, s, v, k: [0, 1], "each of the six users"),
+        (lambda w, s, v, k: [[np.inf]] * 6, "each of the six users"),
+        (lambda w, s, v, k: None, "each of the six users"),
+        (lambda w, s, v, k: v[99], "It raised IndexError"),
+    ],
+)
+def test_wrong_lists_of_all_users_get_a_hint_that_fits(answer, hint):
+    verdict = check_lists(answer)
     assert not verdict
     assert hint in verdict.hint
 

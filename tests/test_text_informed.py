@@ -217,7 +217,9 @@ def test_ridge_is_the_regression_of_columns_on_texts(world):
     columns, text = gram.model_.weights.T, found.text_
     warm = np.setdiff1d(np.arange(N_ITEMS), cold)
     ridge = Ridge(alpha=2.0, fit_intercept=False).fit(text[warm], columns[warm])
-    np.testing.assert_allclose(found.model_.weights.T[cold], ridge.predict(text[cold]), atol=1e-7)
+    expected = ridge.predict(text[cold])
+    expected[np.arange(len(cold)), cold] = 0.0  # an item says nothing for itself
+    np.testing.assert_allclose(found.model_.weights.T[cold], expected, atol=1e-7)
     np.testing.assert_array_equal(found.model_.weights.T[warm], columns[warm])
 
 
@@ -232,17 +234,20 @@ def test_kernel_is_the_kernel_regression_of_whole_columns(world):
     warm = np.setdiff1d(np.arange(N_ITEMS), cold)
     # Between unit vectors the squared distance is twice 1 - cos.
     ridge = KernelRidge(alpha=0.3, kernel="rbf", gamma=1.0).fit(text[warm], whole[warm])
-    np.testing.assert_allclose(found.model_.weights.T[cold], ridge.predict(text[cold]), atol=1e-7)
+    expected = ridge.predict(text[cold])
+    expected[np.arange(len(cold)), cold] = 0.0
+    np.testing.assert_allclose(found.model_.weights.T[cold], expected, atol=1e-7)
 
 
 def test_smoothing_and_neighbours_by_hand():
     text = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, 0.6], [0.0, 0.0]])
     form = DenseForm(np.arange(25.0).reshape(5, 5))
     cold = np.array([False, False, False, True, True])
-    near = with_cold(form, ColdRule("neighbours", 2), text, cold, ~cold).columns()
+    near = with_cold(form, ColdRule("neighbours", 2), text, 1.0 - cold).columns()
     np.testing.assert_allclose(near[3], [0.8, 0.96, 0, 0, 0], atol=1e-8)
-    smooth = with_cold(form, ColdRule("smoothing", 2), text, cold, ~cold).columns()
+    smooth = with_cold(form, ColdRule("smoothing", 2), text, 1.0 - cold).columns()
     expected = (0.8 * form.columns()[0] + 0.96 * form.columns()[1]) / 1.76
+    expected[3] = 0.0
     np.testing.assert_allclose(smooth[3], expected, atol=1e-7)
     for columns in (near, smooth):  # without text nothing is known
         np.testing.assert_array_equal(columns[[0, 1, 2, 4]], form.columns()[[0, 1, 2, 4]])
@@ -321,6 +326,80 @@ def test_the_scale_leaves_the_order_of_new_items(world):
     np.testing.assert_allclose(0.25 * lists[0]["score"], lists[1]["score"], atol=1e-8)
 
 
+@pytest.fixture(scope="module")
+def begun(world):
+    """The log with one like of each new item: its first one."""
+    log, items, vectors, wanted, cold = world
+    known = wanted[wanted["user_id"].isin(log["user_id"]) & wanted["item_id"].isin(cold)]
+    first = known.drop_duplicates("item_id").assign(
+        event="like", timestamp=log["timestamp"].iloc[0]
+    )
+    later = known.drop(first.index)
+    return pd.concat([log, first], ignore_index=True), items, vectors, later, first["item_id"]
+
+
+@pytest.mark.parametrize("form", [{}, {"max_dense_items": 5, "n_factors": N_ITEMS}])
+def test_a_new_item_is_between_its_text_and_its_likes(begun, form):
+    log, items, vectors, _, new = begun
+    rule, n_old = ColdRule("ridge", 2.0, scale=0.25, worth=3.0), len(log) - len(new)
+
+    def fitted(log, new_items, rule):
+        model = TextInformedRecommender(4.0, 0.5, cold_rule=rule, new_items=new_items, **form)
+        return model.fit(log, items, vectors)
+
+    def columns(*how):
+        shown = fitted(*how).model_.columns()
+        return shown[new], np.delete(shown, new, axis=0)
+
+    blended, others = columns(log, new, rule)
+    of_likes, same = columns(log, None, rule)
+    np.testing.assert_array_equal(others, same)
+    np.testing.assert_array_equal(columns(log, new, replace(rule, worth=0.0))[0], of_likes)
+    # What a text says, unscaled: a regression on the items that are not new.
+    text = fitted(log, new, rule).text_
+    ridge = Ridge(alpha=2.0, fit_intercept=False).fit(np.delete(text, new, axis=0), same)
+    of_text = ridge.predict(text[new])
+    if not form:
+        of_text[np.arange(len(new)), new] = 0.0
+    np.testing.assert_allclose(blended, (of_likes + 3.0 * of_text) / 4.0, atol=1e-7)
+    # Without a like the text is all there is, for a new item at its whole weight.
+    unliked, _ = columns(log[:n_old], new, rule)
+    scaled, _ = columns(log[:n_old], None, rule)
+    np.testing.assert_allclose(scaled, 0.25 * unliked, atol=1e-7)
+
+
+def test_the_worth_of_a_text_is_chosen_and_helps_new_items(begun):
+    log, items, vectors, later, new = begun
+    model = TextInformedRecommender(4.0, 0.0, new_items=new).fit(log, items, vectors)
+    few = model.validation_[model.validation_["stage"] == "few"]
+    assert model.cold_rule_.worth == few.loc[few["ndcg"].idxmax(), "worth"] > 0
+    rule = replace(model.cold_rule_, worth=0.0)
+    without = TextInformedRecommender(4.0, 0.0, cold_rule=rule).fit(log, items, vectors)
+
+    def ndcg(model):
+        return per_user_metrics(model.recommend(candidates=new), later)["ndcg@10"].mean()
+
+    assert ndcg(model) > ndcg(without) + 0.05
+
+
+def test_items_that_are_new_say_nothing_of_those_that_nobody_likes(thin):
+    log, _, items, vectors = thin
+    unliked = np.setdiff1d(items["item_id"], log["item_id"])
+    at_full_scale = []
+    for new in (None, unliked):
+        model = TextInformedRecommender(2.0, 0.0, new_items=new).fit(log, items, vectors)
+        mixed = model.validation_[model.validation_["stage"] == "mixed"]
+        at_full_scale.append(mixed["ndcg"].iloc[0])
+    assert at_full_scale[1] > 2 * at_full_scale[0]  # they are not in those lists
+
+
+def test_who_is_new_must_be_in_the_catalogue(begun):
+    log, items, vectors, _, _ = begun
+    for wrong, message in (([7000], "new_items are not in the catalogue: 7000"), ("x", "several")):
+        with pytest.raises((ValueError, TypeError), match=message):
+            TextInformedRecommender(4.0, 0.0, new_items=wrong).fit(log, items, vectors)
+
+
 def test_the_held_out_likes_are_part_of_the_likes():
     likes = sparse.csr_array((np.random.default_rng(0).random((40, 30)) < 0.3).astype(float))
     seen, hidden = held_out_cells(likes, 0.2, np.random.default_rng(0))
@@ -345,7 +424,8 @@ def test_the_ndcg_of_the_search_is_the_public_one(world):
 
 def test_a_search_without_anything_held_out_keeps_the_start():
     likes = sparse.csr_array(np.eye(2))
-    search = Search(likes, np.eye(2), lambda text: None, 0)  # there is nothing to solve
+    nobody = np.zeros(2, dtype=bool)
+    search = Search(likes, np.eye(2), lambda text: None, 0, nobody)  # there is nothing to solve
     assert search.start() == 8.0
     assert search.penalty(200.0, 0.0) == 200.0
     assert search.text_weight(200.0) == 0.0
@@ -397,6 +477,10 @@ def test_a_cold_rule_of_another_kind_is_named():
         ColdRule("kernel")
     with pytest.raises(ValueError, match="own is of the kind 'kernel' only, got it with 'ridge'"):
         ColdRule("ridge", 1.0, own=0.5)
+    with pytest.raises(ValueError, match="worth must be a finite number of at least 0"):
+        ColdRule("ridge", 1.0, worth=-1)
+    with pytest.raises(ValueError, match="worth is not of the kind 'gram'"):
+        ColdRule("gram", worth=1)
 
 
 @pytest.mark.parametrize("rule", [ColdRule("kernel", 1, 0.5), ColdRule("neighbours", 1)])

@@ -8,7 +8,7 @@ Chapter: 00 (quickstart), 01 (behaviour logs), 02 (text and keywords), 03 (BERT 
 (cosine recommendation), 12 (measuring recommendations), 13 (cold start), 14 (dynamic interests).
 """
 
-from recsys_interest.exercises.chapter_00 import check_profile, check_top_k
+from recsys_interest.exercises.chapter_00 import check_lists, check_profile, check_top_k
 from recsys_interest.exercises.chapter_01 import (
     check_future_share,
     check_gini,
@@ -84,6 +84,7 @@ __all__ = [
     "check_intruder",
     "check_ips",
     "check_lift",
+    "check_lists",
     "check_m_step",
     "check_masked_loss",
     "check_mean_pool",

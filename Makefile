@@ -10,10 +10,11 @@ NEW_ENOUGH := -c "import sys; sys.exit(sys.version_info < (3, 11))"
 EXTRAS := book,test,bench,offline,ann,als,drift,colab
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab notebooks messages clean
+.PHONY: help book pdf test lab notebooks messages clean
 
 help:
 	@echo "make book       execute the chapters whose code changed, render the book, print the page to open"
+	@echo "make pdf        the whole book as one PDF, printed by a Chromium"
 	@echo "make test       everything CI checks: ruff, mypy, pytest with doctests and notebooks"
 	@echo "make lab        JupyterLab on the chapters"
 	@echo "make notebooks  execute every chapter and store its outputs in notebooks/"
@@ -22,6 +23,9 @@ help:
 
 book: $(STAMP)
 	@$(VENV)/bin/python book/build.py
+
+pdf: book
+	@$(VENV)/bin/python book/print_book.py
 
 # Two workers, one thread each: with more, the numeric libraries fight over the cores.
 test: $(STAMP)

@@ -52,7 +52,9 @@ def _build(*arguments: str) -> str:
 
 
 def _looked_at(html: Path) -> dict[str, int]:
-    from tests.browser import DESK, html_pages, started, visit
+    from headless import started
+
+    from tests.browser import DESK, html_pages, visit
 
     names = html_pages(html)
     with started() as browser, browser.new_context(viewport=DESK) as context:

@@ -6,9 +6,10 @@ import re
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+from headless import chromium, started
 
 from . import browser
-from .browser import Findings, Watch, chromium, load_checks, served, started, visit, watch
+from .browser import Findings, Watch, load_checks, served, visit, watch
 
 
 @pytest.fixture(scope="module")

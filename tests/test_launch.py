@@ -10,6 +10,7 @@ import types
 from importlib import metadata
 from pathlib import Path
 
+import launch
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
@@ -17,8 +18,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sphinx.errors import ConfigError
-
-from book import launch
 
 from .conftest import build, load_build, tiny_chapter
 from .test_docs import PROJECT, requirements

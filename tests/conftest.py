@@ -18,10 +18,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files whose tests run in one process because they look at the same built book.
-SHARES_WITH = dict.fromkeys(
-    ["tests/test_browser.py", "tests/test_launch.py", "tests/test_print_book.py"],
-    "tests/test_book.py",
-)
+SHARES_WITH = {
+    f"tests/test_{name}.py": "tests/test_book.py"
+    for name in ("browser", "launch", "page_checks", "print_book")
+}
 CHAPTER_NAMES = frozenset(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 # Before anything imports it: collecting doctests would.

@@ -1,6 +1,6 @@
 # One line a station, in the order of the road. `lazy_loader` reads this file at run time.
 from .checks import SchemaError as SchemaError
-from .schema import event_strength as event_strength
+from .event_weights import event_strength as event_strength
 from .schema import validate_events as validate_events, validate_items as validate_items
 from .schema import validate_users as validate_users
 from .interest_log import make_interest_log as make_interest_log

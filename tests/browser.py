@@ -25,6 +25,7 @@ CHECKS = Path(__file__).with_name("page_checks.js")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 DESK = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=375, height=800)
+IN_ENGLISH = '<p class="in-english"'
 # With two frames the new colours and widths are there.
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -144,7 +145,12 @@ def load_checks(page: Page) -> None:
 
 
 def html_pages(html: Path) -> list[str]:
-    """Return the pages of the book, without the one that only leads on."""
+    """Return the pages to look at: not those that only lead on, and few that are there twice.
+
+    Of the Chinese pages whose text is the English one, the first is enough.
+    """
     # The theme lays two of its templates among the static files.
-    found = [p.relative_to(html) for p in sorted(html.rglob("*.html"))]
-    return [p.as_posix() for p in found if "_static" not in p.parts and str(p) != "index.html"]
+    found = [p.relative_to(html) for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
+    names = [p.as_posix() for p in found if p.as_posix() not in {"index.html", "zh/index.html"}]
+    same = [n for n in names if n.startswith("zh/") and IN_ENGLISH in (html / n).read_text("utf-8")]
+    return [name for name in names if name not in same[1:]]

@@ -200,7 +200,7 @@ class _Run:
             marked = lists.merge(done, on=["user_id", "item_id"], how="left", indicator=True)
             lists = lists[(marked["_merge"] == "left_only").to_numpy()]
         rank = lists.groupby("user_id").cumcount() + 1
-        values = per_user_metrics(lists.assign(rank=rank)[rank <= k], likes, k)
+        values = per_user_metrics(lists.assign(rank=rank), likes, k)
         return values[f"ndcg@{k}"].rename("ndcg").reset_index()
 
     @property

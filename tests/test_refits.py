@@ -220,6 +220,35 @@ def test_the_table_is_a_mean_over_users_of_the_measured_steps(changed):
     assert not changed.steps["measured"].all()
 
 
+class Shelf:
+    """A model that shows everybody the same items in the same order."""
+
+    def recommend(self, user_ids, k):
+        rows = [(user, f"i{n}", n + 1) for user in user_ids for n in range(min(k, 9))]
+        return pd.DataFrame(rows, columns=["user_id", "item_id", "rank"])
+
+
+def test_what_was_done_since_the_fit_makes_room_in_the_list():
+    rows = [("old", "i8", 1), ("ann", "i0", 9), ("bob", "i3", 9), ("ann", "i1", 16)]
+    log = pd.DataFrame(rows, columns=["user_id", "item_id", "day"]).assign(event="like")
+    log["timestamp"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(log.pop("day"), unit="D")
+    found = compare_refits(log, lambda log: Shelf(), {"f": FrozenPolicy()}, start="2026-01-08", k=1)
+    assert found.steps["user_id"].tolist() == ["ann", "bob", "ann"]
+    assert found.steps["ndcg"].tolist() == [1.0, 0.0, 1.0]
+    assert found.table.loc["f", "ndcg"] == 0.5  # of two users, each by the mean of the steps
+
+
+def test_a_policy_fits_again_when_the_days_are_over(catalogue):
+    log, days = lived(30), pd.Timedelta(days=1)
+    now = pd.Timestamp("2026-02-10", tz="UTC")
+    policy = DriftPolicy(catalogue, again_days=7, half_life=3.0)
+    policy.fitted(log[log["timestamp"] < "2026-01-20"], now)
+    assert policy._monitor.half_life == 3.0
+    assert policy.due(log[log["timestamp"] >= "2026-01-20"], now)
+    policy.fitted(log, now)
+    assert [policy.due(log[:0], now + d * days) for d in (6, 7, 8)] == [False, True, False]
+
+
 def test_steps_may_be_of_any_length(catalogue):
     found = compare_refits(
         lived(30), learner(catalogue), {"frozen": FrozenPolicy()}, start=START, step_days=50 / 7

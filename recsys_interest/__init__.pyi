@@ -118,6 +118,7 @@ from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
+from .figure_style import use_house_style as use_house_style
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .plots import plot_k_distances as plot_k_distances
 from .cluster_plots import plot_cluster_count as plot_cluster_count

@@ -77,7 +77,16 @@ ROAD = (
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
     *("refit_policies", "refit_replay", "bandit_rules", "interest_bandit"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
-    *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
+    *(
+        "figure_style",
+        "plots",
+        "cluster_plots",
+        "flow_plots",
+        "report",
+        "storage",
+        "pipeline",
+        "exercises",
+    ),
     *("doctor", "__main__"),
 )
 

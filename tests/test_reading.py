@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from headless import chromium, started
 
 from . import browser
-from .browser import SETTLED, chromium, load_checks, started, watch
+from .browser import SETTLED, load_checks, watch
 
 FRONT = "book/index.html"
 CHAPTER = "notebooks/07_kmeans.html"

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Files whose tests run in one process because they look at the same built book.
 SHARES_WITH = {
     f"tests/test_{name}.py": "tests/test_book.py"
-    for name in ("browser", "launch", "print_book", "translation")
+    for name in ("browser", "launch", "page_checks", "print_book", "translation")
 }
 CHAPTER_NAMES = frozenset(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 

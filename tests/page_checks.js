@@ -139,7 +139,8 @@ window.pageChecks = (() => {
   );
   const anchors = () => [...document.querySelectorAll("[id], a[name]")].flatMap((e) => [e.id, e.getAttribute("name")]).filter(Boolean);
 
-  // Accessibility rules of axe-core. Contrast is ours above: theirs takes ten times as long.
+  // Accessibility rules of axe-core. Contrast is ours above: theirs takes minutes on a chapter.
+  // tests/test_page_checks.py compares the two.
 
   const axeFindings = async () => {
     const rules = { "color-contrast": { enabled: false } };

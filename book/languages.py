@@ -13,8 +13,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from catalogues import ENGLISH, Language, translated_pages, translations
+from catalogues import (
+    ENGLISH,
+    Language,
+    catalogue_path,
+    read_catalogue,
+    translated_pages,
+    translations,
+)
 from docutils import nodes
+from myst_nb.ext.glue.crossref import ReplacePendingGlueReferences
 from myst_nb.sphinx_ import Parser
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -23,6 +31,7 @@ from sphinx.config import Config
 from sphinx.locale import get_translation
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import LITERAL_TYPE_NODES, extract_messages
 
 _ = get_translation("sphinx")
@@ -32,7 +41,7 @@ UNTRANSLATED = "This page has not been translated yet; what follows is the Engli
 WORDS = ("html_title", "togglebutton_hint", "togglebutton_hint_hide")
 THEME_WORDS = ("search_bar_text", "extra_footer")
 
-_GLUE = re.compile(r"(\{glue:text\}`)(?![^`]*::)")
+_GLUE = re.compile(r"\{glue:text\}`([^`:]+)(:[^`:]+)?`")
 
 
 class TranslatingParser(Parser):
@@ -46,7 +55,10 @@ class TranslatingParser(Parser):
         """Parse a page, or a message of one."""
         if (document.current_source or "").endswith("<translated>"):
             page = Path(self.env.doc2path(self.env.docname)).name
-            inputstring = _GLUE.sub(rf"\g<1>{page}::", inputstring)
+            # Another document's numbers need a format; `s` is that of words.
+            inputstring = _GLUE.sub(
+                lambda key: f"{{glue:text}}`{page}::{key[1]}{key[2] or ':s'}`", inputstring
+            )
         super().parse(inputstring, document)
 
 
@@ -89,7 +101,9 @@ class CollectMessages(SphinxTransform):
     def apply(self, **kwargs: Any) -> None:
         """Take the messages of one page, each once."""
         if isinstance(builder := self.app.builder, MessagesBuilder):
-            texts = (m for node, m in extract_messages(self.document) if _is_prose(node))
+            texts = [m for node, m in extract_messages(self.document) if _is_prose(node)]
+            pasted = (node.astext() for node in self.document.findall(_is_pasted))
+            texts += filter(re.compile("[A-Za-z]{3}").search, pasted)
             builder.found[self.env.docname] = list(dict.fromkeys(texts))
 
 
@@ -100,6 +114,23 @@ def _is_prose(node: nodes.Node) -> bool:
     while node.parent is not None and not isinstance(node.parent, nodes.document):
         node = node.parent
     return not isinstance(node, nodes.docinfo | nodes.field_list)
+
+
+def _is_pasted(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.inline) and "pasted-text" in node["classes"]
+
+
+class TranslatePasted(SphinxPostTransform):
+    """Translate the words among the pasted values, such as how long a chapter runs."""
+
+    default_priority = ReplacePendingGlueReferences.default_priority + 1
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace the words that the page's catalogue has."""
+        own = read_catalogue(catalogue_path(language_of(self.config), self.env.docname))
+        for pasted in self.document.findall(_is_pasted):
+            if pasted.astext() in own:
+                pasted.children = [nodes.Text(own[pasted.astext()])]
 
 
 def language_of(config: Config) -> Language:
@@ -174,6 +205,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_builder(MessagesBuilder)
     app.add_transform(CellsHaveSources)
     app.add_transform(CollectMessages)
+    app.add_post_transform(TranslatePasted)
     app.connect("config-inited", translate_settings, priority=100)  # the theme reads them at 500
     app.connect("builder-inited", keep_glue_apart, priority=900)
     app.connect("doctree-read", translate_parts, priority=400)  # Sphinx collects them at 500

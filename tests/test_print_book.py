@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import paper_pages
+import pikepdf
 import print_book
 import pypdf
 import pytest
@@ -128,11 +129,14 @@ def test_pages_are_tagged_for_screen_readers(pdf):
 
 # Nothing is cut
 
-WIDE = (
-    "() => [...document.querySelectorAll('article *')]"
-    ".filter(e => e.getBoundingClientRect().right > document.body.getBoundingClientRect().right + 1"
-    " && !e.closest('mjx-assistive-mml')).map(e => e.outerHTML.slice(0, 80))"
-)
+WIDE = """() => {
+  const edge = document.body.getBoundingClientRect().right + 1;
+  const wide = (e) => e.getBoundingClientRect().right > edge
+    || (e.matches("pre") && e.scrollWidth > e.clientWidth + 1);
+  return [...document.querySelectorAll("article *")].filter(
+    (e) => wide(e) && !e.closest("mjx-assistive-mml"),
+  ).map((e) => e.outerHTML.slice(0, 80));
+}"""
 CELLS = "".join(f"<td>column{number}</td>" for number in range(40))
 LONG = f"<div class='highlight'><pre>{'word ' * 60}{'x' * 300}</pre></div>"
 TABLE = f"<div class='output text_html'><table class='dataframe'><tr>{CELLS}</tr></table></div>"
@@ -219,11 +223,13 @@ def test_without_a_browser_it_says_what_is_missing(tmp_path, capsys, monkeypatch
     assert "Printing needs a Chromium" in capsys.readouterr().err
 
 
-def test_headings_that_do_not_match_the_outline_are_refused(pdf, out):
-    import pikepdf
-
-    with (
-        pikepdf.open(out / "print" / "pages.pdf") as made,
-        pytest.raises(PrintError, match="entries for 1 headings"),
-    ):
-        print_book.with_titles(made, ["one"])
+def test_the_outline_gets_the_titles_of_the_headings(pdf, out):
+    with pikepdf.open(out / "print" / "pages.pdf") as made:
+        with made.open_outline() as found:
+            count = sum(1 for _ in print_book._flat(found.root))
+        titles = [f"heading {number}" for number in range(count)]
+        assert len(print_book.with_titles(made, titles)) == len(PAGES)
+        with made.open_outline() as found:
+            assert [entry.title for entry in print_book._flat(found.root)] == titles
+        with pytest.raises(PrintError, match="entries for 1 headings"):
+            print_book.with_titles(made, ["one"])

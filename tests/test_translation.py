@@ -50,7 +50,7 @@ def english(messages, tmp_path_factory) -> dict[str, list[str]]:
 
 
 def test_the_pages_that_a_reader_meets_first_are_translated():
-    assert {"book/glossary"} <= set(TRANSLATED)
+    assert {"book/index", "book/glossary", "notebooks/00_quickstart"} <= set(TRANSLATED)
 
 
 @pytest.mark.parametrize("name", [*TRANSLATED, NAVIGATION])
@@ -97,7 +97,18 @@ def test_every_fault_of_a_catalogue_is_named(tmp_path):
 
 
 def test_messages_are_those_of_the_pages_as_they_are_rendered(english):
+    assert "User Interests from Text and Behaviour" in english["book/index"]
+    assert "User Interests from Text and Behaviour" in english[NAVIGATION]  # also in the settings
     assert "Adjusted Rand index (ARI)" in english["book/glossary"]
+    quickstart = english["notebooks/00_quickstart"]
+    text = "\n".join(quickstart)
+    # A number of an error is a link on the page, so it is one in the message.
+    assert "{ref}`E-S0-05 <e-s0-05>`" in text
+    assert "{glue:text}`ari_BERT:.2f`" in text
+    assert "You will be able to" in quickstart  # in a table in a box
+    assert any(message.startswith("Three dots") for message in quickstart)  # text of a figure
+    assert any(message.startswith("less than") for message in quickstart)  # pasted words
+    assert "operatorname" not in text  # formulas are the same in every language
     assert {"K-means", "Start here", "Search the book", "Pages below"} <= set(english[NAVIGATION])
 
 
@@ -234,10 +245,13 @@ def test_a_translated_page_has_the_numbers_formulas_code_and_links_of_the_englis
 ):
     def found(name: str) -> Counter[str]:
         elements = article(pages, name).select(f"{what}:not(.headerlink)")
-        values = (e.get("href") or Path(e.get("src", "")).name or e.text for e in elements)
+        values = [e.get("href") or Path(e.get("src", "")).name or e.text for e in elements]
         return Counter(values)
 
-    assert found(f"zh/{name}.html") == found(f"{name}.html")
+    words = read_catalogue(catalogue_path(CHINESE, name)) if what == ".pasted-text" else {}
+    english = found(f"{name}.html")
+    translated = Counter({words.get(value, value): count for value, count in english.items()})
+    assert found(f"zh/{name}.html") == translated
 
 
 @pytest.mark.parametrize("name", TRANSLATED)

@@ -166,7 +166,7 @@ def test_search_finds_words_in_both_languages(context, home, query, page, reques
 @pytest.mark.parametrize(
     ("query", "page"),
     [
-        ("聚类", "book/glossary.html"),
+        ("聚类", "book/index.html"),
         ("轮廓系数", "book/glossary.html"),
         ("K-means", "notebooks/07_kmeans.html"),
         ("冷启动", "notebooks/13_cold_start.html"),  # its title
@@ -184,7 +184,7 @@ def test_search_in_the_chinese_book(context, home, query, page, request):
 
 
 @pytest.mark.parametrize("home", ["disk", "server"])
-@pytest.mark.parametrize("name", ["book/glossary.html", "notebooks/07_kmeans.html", "search.html"])
+@pytest.mark.parametrize("name", ["book/index.html", "notebooks/07_kmeans.html", "search.html"])
 def test_the_switch_leads_to_the_other_language_and_back(context, home, name, request):
     seen = watch(context, request.getfixturevalue(home))
     page = seen.go(name)

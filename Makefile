@@ -10,17 +10,22 @@ NEW_ENOUGH := -c "import sys; sys.exit(sys.version_info < (3, 11))"
 EXTRAS := book,test,bench,offline,ann,als,drift,colab
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab notebooks clean
+.PHONY: help book pdf test lab notebooks messages clean
 
 help:
 	@echo "make book       execute the chapters whose code changed, render the book, print the page to open"
+	@echo "make pdf        the whole book as one PDF, printed by a Chromium"
 	@echo "make test       everything CI checks: ruff, mypy, pytest with doctests and notebooks"
 	@echo "make lab        JupyterLab on the chapters"
 	@echo "make notebooks  execute every chapter and store its outputs in notebooks/"
+	@echo "make messages   bring the catalogues of the Chinese translation up to date with the English pages"
 	@echo "make clean      remove what the others made, .venv included"
 
 book: $(STAMP)
 	@$(VENV)/bin/python book/build.py
+
+pdf: book
+	@$(VENV)/bin/python book/print_book.py
 
 # Two workers, one thread each: with more, the numeric libraries fight over the cores.
 test: $(STAMP)
@@ -34,6 +39,9 @@ lab: $(STAMP)
 
 notebooks: $(STAMP)
 	@$(VENV)/bin/python book/build.py --refresh
+
+messages: $(STAMP)
+	@$(VENV)/bin/python book/messages.py
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; Python 3.11 or newer is needed"; exit 1; }

@@ -28,7 +28,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_interest import clean_events, read_chunks, write_table
-from recsys_interest.schema import EVENT_WEIGHTS
+from recsys_interest.event_weights import EVENT_WEIGHTS
 
 N_EVENTS = int(os.environ.get("BENCHMARK_EVENTS", "10_000_000"))
 CHUNK_ROWS = 200_000

@@ -26,12 +26,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from catalogues import ENGLISH, Language, page_catalogues, translations
 from cross_links import (
+    Term,
     chapter_with_links,
     error_entries,
     homes,
@@ -354,25 +356,12 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
 
     Sphinx reads a page again when its file is newer than the last reading.
     """
-    wanted = {Path(name): (ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
-    entries = error_entries(chapters.values())
-    glossary, stub = ROOT / "book" / "glossary.md", ROOT / "recsys_interest" / "__init__.pyi"
+    glossary = ROOT / "book" / "glossary.md"
     terms = read_glossary(glossary.read_text("utf-8")) if glossary.exists() else []
-    modules = homes(stub.read_text("utf-8")) if stub.exists() else {}
-    for path in sorted((ROOT / "book").rglob("*")):
-        if path.is_file() and path.suffix not in {".py", ".pyc"}:
-            content = path.read_bytes()
-            if path.name == "coverage.md":
-                content = coverage_page(collect(ROOT)).encode()
-            if path.suffix == ".md":
-                content = page_with_links(content.decode(), entries, terms, modules).encode()
-            wanted[path.relative_to(ROOT)] = content
-    for name, notebook in chapters.items():
-        page = chapter_with_links(notebook, Path(name).stem, entries, terms)
-        wanted[Path("notebooks") / name] = nbformat.writes(page).encode()
-        wanted |= _figures(notebook)
+    wanted = sources(chapters, terms)
     source = out / "src"
     _forget_pages(source, wanted, out)
+    _lay_catalogues(page_texts(wanted), out)
     changed = [
         relative for relative, content in wanted.items() if _laid(source / relative, content)
     ]
@@ -383,6 +372,55 @@ def stage(chapters: dict[str, nbformat.NotebookNode], out: Path) -> None:
         # A page that pastes a chapter's numbers does not know that they changed.
         for path in (p for p, content in wanted.items() if b".ipynb::" in content):
             (source / path).touch()
+
+
+def sources(
+    chapters: Mapping[str, nbformat.NotebookNode], terms: Sequence[Term]
+) -> dict[Path, bytes]:
+    """Return the files from which Sphinx makes the book, with links to errors and to terms."""
+    wanted = {Path(name): (ROOT / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
+    entries = error_entries(chapters.values())
+    stub = ROOT / "recsys_interest" / "__init__.pyi"
+    modules = homes(stub.read_text("utf-8")) if stub.exists() else {}
+    for path in sorted((ROOT / "book").rglob("*")):
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".po"}:
+            content = path.read_bytes()
+            if path.name == "coverage.md":
+                content = coverage_page(collect(ROOT)).encode()
+            if path.suffix == ".md":
+                content = page_with_links(content.decode(), entries, terms, modules).encode()
+            wanted[path.relative_to(ROOT)] = content
+    for name, notebook in chapters.items():
+        page = chapter_with_links(notebook, Path(name).stem, entries, terms)
+        wanted[Path("notebooks") / name] = nbformat.writes(page).encode()
+        wanted |= _figures(notebook)
+    return wanted
+
+
+def page_texts(files: Mapping[Path, bytes]) -> dict[str, str]:
+    """Return the text of each page; of a chapter, the text around its code."""
+    texts = {}
+    for path, content in files.items():
+        page = path.with_suffix("").as_posix()
+        if path.suffix == ".md":
+            texts[page] = content.decode()
+        elif path.suffix == ".ipynb":
+            cells = nbformat.reads(content.decode(), as_version=4).cells
+            texts[page] = "\n\n".join(c.source for c in cells if c.cell_type == "markdown")
+    return texts
+
+
+def _lay_catalogues(pages: Mapping[str, str], out: Path) -> None:
+    """Lay the catalogues under `out/locale`; Sphinx reads a page again when its own is newer."""
+    folder = out / "locale"
+    files: dict[Path, bytes] = {}
+    for language in translations():
+        files |= page_catalogues(language, pages)
+    for path in [p for p in folder.rglob("*.po") if p.relative_to(folder) not in files]:
+        path.unlink()
+        path.with_suffix(".mo").unlink(missing_ok=True)
+    for relative, content in files.items():
+        _laid(folder / relative, content)
 
 
 def _laid(target: Path, content: bytes) -> bool:
@@ -422,32 +460,58 @@ def _forget_pages(source: Path, wanted: dict[Path, bytes], out: Path) -> None:
 
 
 def render(out: Path) -> None:
-    """Render `out/src` to `out/html`; any warning is an error.
+    """Render `out/src` to `out/html`, in each language; any warning is an error.
 
     Jupyter Book writes the Sphinx configuration and Sphinx renders, so that the exit code is
     Sphinx's own.
     """
-    source, pages, trees = out / "src", out / "html", out / "doctrees"
-    settings = source / "conf.py"
-    if not settings.exists() or settings.stat().st_mtime < (source / "_config.yml").stat().st_mtime:
-        _run(["-c", CONFIGURE, "config", "sphinx", str(source)])
-    flags = ["-W", "-n", "--keep-going", "-q", "-b", "html", "-d", str(trees)]
+    configure(out / "src")
+    languages = (ENGLISH, *translations())
     try:
-        _run(["-m", "sphinx", *flags, str(source), str(pages)])
+        with ThreadPoolExecutor() as pool:  # Sphinx has processes of its own
+            list(pool.map(run_python, [_sphinx(language, out) for language in languages]))
     except BuildError:
         # Sphinx keeps the pages that warned and would not read them again: the next build would
         # pass without a word.
-        shutil.rmtree(trees, ignore_errors=True)
+        shutil.rmtree(out / "doctrees", ignore_errors=True)
         raise
     first = _first_page()
-    (pages / "index.html").write_text(
-        f'<!doctype html><meta charset="utf-8"><title>The book</title>'
-        f'<meta http-equiv="refresh" content="0; url={first}"><a href="{first}">The book</a>\n'
-    )
+    for language in languages:
+        (out / "html" / language.folder / "index.html").write_text(
+            f'<!doctype html><html lang="{language.tag}"><meta charset="utf-8">'
+            f"<title>The book</title>"
+            f'<meta http-equiv="refresh" content="0; url={first}"><a href="{first}">The book</a>\n'
+        )
 
 
-def _run(arguments: Sequence[str]) -> None:
-    run = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False)
+def configure(source: Path) -> None:
+    """Write the Sphinx configuration of a folder with sources if it is older than the settings."""
+    settings = source / "conf.py"
+    if not settings.exists() or settings.stat().st_mtime < (source / "_config.yml").stat().st_mtime:
+        run_python(["-c", CONFIGURE, "config", "sphinx", str(source)])
+
+
+def _sphinx(language: Language, out: Path) -> list[str]:
+    """Return what Python is to run for the pages in one language."""
+    flags = ["-W", "-n", "--keep-going", "-q", "-b", "html", "-d"]
+    settings = {
+        "language": language.code,
+        "locale_dirs": os.path.join(os.pardir, "locale"),
+        "html_search_language": ENGLISH.code,  # it finds Chinese words too
+    }
+    return [
+        *("-m", "sphinx", *flags, str(out / "doctrees" / language.code)),
+        *(part for key, value in settings.items() for part in ("-D", f"{key}={value}")),
+        *(str(out / "src"), str(out / "html" / language.folder)),
+    ]
+
+
+def run_python(arguments: Sequence[str]) -> None:
+    """Run Python with these arguments where the extensions of the book are found."""
+    # The extensions of the book import the modules beside them.
+    path = os.pathsep.join(filter(None, [str(ROOT / "book"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    run = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False)
     if run.returncode:
         raise BuildError(f"Rendering ended with exit code {run.returncode}; the cause is above.")
 

@@ -19,6 +19,7 @@ _ERROR_LABEL = re.compile(r"^\((e-s\d-\d\d)\)=$", flags=re.MULTILINE)
 _GLOSSARY = re.compile(r"^```\{glossary\}\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 _FUNCTION = re.compile(r"\{py:\w+\}`\.(\w+)`")
 _CHAPTER = re.compile(r"\{doc\}`[^`<]*</notebooks/(\w+)>`")
+SENTENCE = "**In the {doc}`glossary </book/glossary>`:** {terms}."
 
 
 def error_entries(notebooks: Iterable[nbformat.NotebookNode]) -> set[str]:
@@ -87,7 +88,7 @@ def homes(stub: str) -> dict[str, str]:
 
 def _sentence(terms: Sequence[Term]) -> str:
     names = ", ".join(f"{{term}}`{term.name}`" for term in terms)
-    return f"**In the {{doc}}`glossary </book/glossary>`:** {names}."
+    return SENTENCE.replace("{terms}", names)
 
 
 def chapter_with_links(

@@ -1,6 +1,6 @@
 # One line a station, in the order of the road. `lazy_loader` reads this file at run time.
 from .checks import SchemaError as SchemaError
-from .schema import event_strength as event_strength
+from .event_weights import event_strength as event_strength
 from .schema import validate_events as validate_events, validate_items as validate_items
 from .schema import validate_users as validate_users
 from .interest_log import make_interest_log as make_interest_log
@@ -118,6 +118,7 @@ from .sequence import GRURecommender as GRURecommender
 from .new_items import compare_on_new_items as compare_on_new_items
 from .adapting import Adaptation as Adaptation, BehaviourAdapter as BehaviourAdapter
 from .adapting import adapt as adapt
+from .figure_style import use_house_style as use_house_style
 from .plots import plot_interest_map as plot_interest_map, plot_intervals as plot_intervals
 from .plots import plot_k_distances as plot_k_distances
 from .cluster_plots import plot_cluster_count as plot_cluster_count

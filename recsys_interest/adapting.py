@@ -22,8 +22,9 @@ from sklearn.utils.validation import check_is_fitted
 from recsys_interest.checks import check_count, check_same_ids
 from recsys_interest.contrastive import train_contrastive
 from recsys_interest.encoder import TextEncoder
+from recsys_interest.event_weights import event_strength
 from recsys_interest.new_items import compare_on_new_items
-from recsys_interest.schema import event_strength, validate_events, validate_items
+from recsys_interest.schema import validate_events, validate_items
 from recsys_interest.splitting import cold_item_split
 from recsys_interest.text import item_text
 from recsys_interest.text_pairs import behaviour_pairs

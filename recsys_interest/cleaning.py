@@ -17,11 +17,12 @@ from recsys_interest.characters import misread_anywhere, restore_text
 from recsys_interest.checks import SchemaError, as_moment, check_frame, check_same_ids
 from recsys_interest.clean_log import REASONS, CleanLog, Findings
 from recsys_interest.duplicates import Keys, in_order, near_duplicates, pair_codes, spelled
+from recsys_interest.event_weights import weights_of
 from recsys_interest.filling import check_fill, fill_items, fill_values
 from recsys_interest.parsing import Codes, code_ids, code_kinds, read_texts, read_values
 from recsys_interest.returns import match_returns
 from recsys_interest.robots import RobotRule
-from recsys_interest.schema import EVENT_COLUMNS, validate_items, weights_of
+from recsys_interest.schema import EVENT_COLUMNS, validate_items
 from recsys_interest.times import read_times
 
 __all__ = ["REASONS", "CleanLog", "clean_events"]

@@ -194,8 +194,8 @@ def _nearness(old: Floats, new: Floats) -> Floats:
 
 def _to_the_next(unit: Floats) -> Floats:
     distance = _distances(unit, unit)
-    np.fill_diagonal(distance, np.sqrt(2.0))  # alone: nothing in common is what different means
-    return distance.min(axis=1, initial=np.sqrt(2.0))
+    np.fill_diagonal(distance, np.inf)
+    return distance.min(axis=1, initial=np.sqrt(2.0))  # nothing in common is different enough
 
 
 def _shared(old: pd.Series | None, new: pd.Series | None, n_old: int, n_new: int) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recsys_interest.checks import check_count
 from recsys_interest.cluster_count import ClusterCount
-from recsys_interest.plots import CLUSTER_COLOURS
+from recsys_interest.figure_style import BLUE, GRID, INK, ORANGE, house_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,6 @@ _PANELS = {
     "bic": ("bic", None, "BIC: the lowest"),
     "stability": ("stability", "stability_error", "Stability over samples: the largest"),
 }
-_CURVE, _CHOSEN, _PLANTED = CLUSTER_COLOURS[0], CLUSTER_COLOURS[4], "#222222"
 
 
 def plot_cluster_count(
@@ -84,9 +83,11 @@ def plot_cluster_count(
         k = choice.chosen.loc[criterion, "k"]
         _draw(ax, choice.table, column, error, None if pd.isna(k) else int(k))
         if planted is not None:
-            ax.axvline(planted, color=_PLANTED, linestyle=":", linewidth=1.2, zorder=1)
+            ax.axvline(planted, color=INK, linestyle=":", linewidth=1.2, zorder=1)
         weight = "bold" if criterion == choice.rule else "normal"
-        ax.set_title(f"{title} ({'none' if pd.isna(k) else k})", fontsize=10, fontweight=weight)
+        ax.set_title(
+            f"{title} ({'none' if pd.isna(k) else k})", fontsize="medium", fontweight=weight
+        )
     for ax in panels[-2:]:
         ax.set_xlabel("number of clusters k")
     return panels
@@ -95,10 +96,12 @@ def plot_cluster_count(
 def _new_axes(number: int) -> Any:
     import matplotlib.pyplot as plt
 
-    if number < 2:
-        return plt.subplots(number or 1, figsize=(6, 3.4), layout="constrained")[1]
-    rows = (number + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(9, 2.8 * rows), sharex=True, layout="constrained")
+    with house_style():
+        if number < 2:
+            return plt.subplots(number or 1, figsize=(6, 3.4), layout="constrained")[1]
+        rows = (number + 1) // 2
+        size = (9, 2.8 * rows)
+        figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, layout="constrained")
     for ax in np.ravel(axes)[number:]:
         figure.delaxes(ax)
     return np.ravel(axes)[:number]
@@ -108,14 +111,14 @@ def _draw(ax: Axes, table: pd.DataFrame, column: str, error: str | None, k: int 
     there = table[table[column].notna()]
     spread = None if error is None else there[error].fillna(0.0)
     ax.errorbar(
-        there.index, there[column], yerr=spread, color=_CURVE, marker="o", markersize=3,
+        there.index, there[column], yerr=spread, color=BLUE, marker="o", markersize=3,
         linewidth=1.2, elinewidth=0.8,
     )  # fmt: skip
     if k is not None:
         value = table.loc[k, column]
         if not pd.isna(value):
-            ax.plot([k], [value], "D", color=_CHOSEN, markersize=8, zorder=3)
+            ax.plot([k], [value], "D", color=ORANGE, markersize=8, zorder=3)
     ax.locator_params(axis="x", integer=True)
-    ax.grid(color="#DDDDDD", linewidth=0.6)
+    ax.grid(color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

@@ -26,8 +26,9 @@ from recsys_interest.checks import (
     shown,
 )
 from recsys_interest.decayed_sums import microseconds, moments
+from recsys_interest.event_weights import event_strength
 from recsys_interest.profile_sums import used_columns
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.schema import validate_events
 from recsys_interest.sessions import session_numbers
 from recsys_interest.stability import stability_index
 from recsys_interest.vectors import check_vectors, unit_rows

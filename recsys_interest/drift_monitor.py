@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from recsys_interest.checks import check_same_ids
 from recsys_interest.drift import labels_by_id
+from recsys_interest.event_weights import event_strength
 from recsys_interest.profile_sums import used_columns
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.schema import validate_events
 from recsys_interest.vectors import check_vectors, unit_rows
 
 __all__ = ["ChangeDetector", "DriftMonitor", "surprise"]

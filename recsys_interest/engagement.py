@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import as_moment, canonical_ids, check_frame, check_same_ids, shown
-from recsys_interest.schema import event_strength, validate_events, validate_users
+from recsys_interest.event_weights import event_strength
+from recsys_interest.schema import validate_events, validate_users
 
 __all__ = ["TIER_FEATURES", "tier_features"]
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from recsys_interest.checks import check_count, check_frame, shown
 from recsys_interest.cluster_history import LEDGER
-from recsys_interest.plots import CLUSTER_COLOURS, available_fonts, drawable
+from recsys_interest.figure_style import CLUSTER_COLOURS, INK, PALE, PAPER, current_axes
+from recsys_interest.plots import available_fonts, drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_alluvial"]
 
 NOISE = -1
-_GREY, _INK = "#C9C9C9", "#222222"
 #: Where eight colours are used up, the next round is told apart by a pattern.
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo")
 _MARKERS = {"birth": "o", "split": "<", "merge": ">", "death": "X"}
@@ -85,10 +85,7 @@ def plot_alluvial(
     if ledger is not None:
         ledger = check_frame(ledger, "ledger", LEDGER[:4])
     names = {} if names is None else pd.Series(names).to_dict()
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.gca()
+    ax = ax or current_axes()
     order = _order(table, ledger)
     bars = [_stack(table[window], order, len(table)) for window in table]
     for n in range(len(bars) - 1):
@@ -178,7 +175,7 @@ def _draw_flows(
 
 def _look(cluster: int, order: list[int]) -> tuple[str, str]:
     if cluster == NOISE:
-        return _GREY, ""
+        return PALE, ""
     place = sorted(order).index(cluster) - 1  # noise is the first
     size = len(CLUSTER_COLOURS)
     return CLUSTER_COLOURS[place % size], _HATCHES[place // size % len(_HATCHES)]
@@ -189,7 +186,7 @@ def _bar(n: int, low: float, high: float, cluster: int, order: list[int]) -> Any
 
     colour, hatch = _look(cluster, order)
     return Rectangle(
-        (n - _BAR, low), 2 * _BAR, high - low, facecolor=colour, hatch=hatch, edgecolor="white",
+        (n - _BAR, low), 2 * _BAR, high - low, facecolor=colour, hatch=hatch, edgecolor=PAPER,
         linewidth=0.4, zorder=3,
     )  # fmt: skip
 
@@ -213,12 +210,16 @@ def _mark(
         y = sum(bars[at][cluster]) / 2
         x = at + (_BAR if ends else -_BAR)
         ax.plot(
-            [x], [y], _MARKERS[event], color="white", markeredgecolor=_INK, markersize=6, zorder=5,
+            [x], [y], _MARKERS[event], color=PAPER, markeredgecolor=INK, markersize=6, zorder=5,
             linestyle="", label=label,
         )  # fmt: skip
     if drawn:
         ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4, frameon=False, fontsize=9
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.08),
+            ncols=4,
+            frameon=False,
+            fontsize="small",
         )
 
 
@@ -234,8 +235,8 @@ def _write_names(
             seen.add(cluster)
             text = drawable(str(names.get(cluster, cluster)), fonts)
             ax.text(
-                n - _BAR - 0.04, (low + high) / 2, text, ha="right", va="center", fontsize=7.5,
-                color=_INK, zorder=6, family=list(fonts), parse_math=False,
+                n - _BAR - 0.04, (low + high) / 2, text, ha="right", va="center",
+                fontsize="x-small", color=INK, zorder=6, family=list(fonts), parse_math=False,
             )  # fmt: skip
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recsys_interest.event_weights import EVENT_WEIGHTS
 from recsys_interest.interest_texts import event_texts
 from recsys_interest.interest_users import ELSEWHERE, Users
 from recsys_interest.interest_words import Topic
-from recsys_interest.schema import EVENT_COLUMNS, EVENT_WEIGHTS, TIMESTAMP_DTYPE
+from recsys_interest.schema import EVENT_COLUMNS, TIMESTAMP_DTYPE
 from recsys_interest.seeded import Ints, below, stream, weighted
 
 __all__ = ["DOMAIN_EVENTS", "REPEAT_SECONDS", "draw_events"]

@@ -14,7 +14,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recsys_interest.checks import check_frame, check_same_ids
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.event_weights import event_strength
+from recsys_interest.schema import validate_events
 from recsys_interest.text_checks import as_texts
 from recsys_interest.tokens import WordAnalyzer
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.schema import event_strength
+from recsys_interest.event_weights import event_strength
 
 __all__ = [
     "cooccurrence",

@@ -20,7 +20,7 @@ from recsys_interest.checks import (
     valid_text,
 )
 from recsys_interest.clean_log import Findings
-from recsys_interest.schema import COUNTED_KINDS
+from recsys_interest.event_weights import COUNTED_KINDS
 
 __all__ = ["NEEDS_VALUE", "Codes", "code_ids", "code_kinds", "read_texts", "read_values"]
 

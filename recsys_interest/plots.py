@@ -14,6 +14,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from recsys_interest.checks import shown, valid_text
+from recsys_interest.figure_style import (
+    BLUE,
+    CLUSTER_COLOURS,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    PALE,
+    PAPER,
+    current_axes,
+)
 from recsys_interest.vectors import check_vectors, unit_rows
 
 if TYPE_CHECKING:
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 __all__ = [
-    "CLUSTER_COLOURS",
     "available_fonts",
     "drawable",
     "map_positions",
@@ -31,14 +41,7 @@ __all__ = [
     "plot_k_distances",
 ]
 
-#: Six colours that people with any colour vision can tell apart (Okabe and Ito, 2008; without their
-#: yellow, which vanishes on white, and their black), and a purple and a grey.
-CLUSTER_COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7A5195", "#5B5B5B",
-)  # fmt: skip
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_NOISE = "#C9C9C9"
-_INK = "#222222"
 #: Fonts with Chinese, Japanese and Korean, of which most systems have one.
 _WIDE_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -162,7 +165,7 @@ def plot_interest_map(
     labels = _labels_of(labels, vectors.index)
     tiers = None if tiers is None else _tiers_of(tiers, vectors.index)
     written_names = _as_names(names)
-    ax = ax or _current_axes()
+    ax = ax or current_axes()
     size = _sizes(tiers, vectors.index)
     for label in sorted(labels.unique(), reverse=True):  # noise last, so that it gets no colour
         mine = (labels == label).to_numpy()
@@ -170,11 +173,11 @@ def plot_interest_map(
             places.loc[mine, "x"],
             places.loc[mine, "y"],
             s=size[mine],
-            c=_NOISE if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)],
+            c=PALE if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)],
             marker="." if label < 0 else _MARKERS[label % len(_MARKERS)],
             alpha=0.75,
             linewidths=0.3,
-            edgecolors="white",
+            edgecolors=PAPER,
         )
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -215,12 +218,12 @@ def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = No
     >>> [tick.get_text() for tick in ax.get_yticklabels()]
     ['cosine', 'popular']
     """
-    ax = ax or _current_axes()
+    ax = ax or current_axes()
     rows = table.sort_values("mean", kind="stable")
     spread = np.abs(rows[["ci_low", "ci_high"]].to_numpy().T - rows["mean"].to_numpy())
     ax.errorbar(
-        rows["mean"], range(len(rows)), xerr=spread, fmt="o", color=CLUSTER_COLOURS[0],
-        ecolor=_INK, capsize=4, markersize=8, elinewidth=1.2,
+        rows["mean"], range(len(rows)), xerr=spread, fmt="o", color=BLUE,
+        ecolor=INK, capsize=4, markersize=8, elinewidth=1.2,
     )  # fmt: skip
     fonts = available_fonts()
     ticks = [drawable(str(name), fonts) for name in rows.index]
@@ -228,7 +231,7 @@ def plot_intervals(table: pd.DataFrame, *, label: str = "", ax: Axes | None = No
     ax.set_xlim(left=0)
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel(label)
-    ax.grid(axis="x", color="#DDDDDD")
+    ax.grid(axis="x", color=GRID)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
@@ -272,21 +275,15 @@ def plot_k_distances(
     curve = np.asarray(distances, dtype=np.float64)
     if curve.ndim != 1 or not len(curve) or np.isnan(curve).any() or (np.diff(curve) < 0).any():
         raise ValueError("distances must be ascending, from k_distances")
-    ax = ax or _current_axes()
-    ax.plot(np.arange(1, len(curve) + 1) / len(curve), curve, color=CLUSTER_COLOURS[0])
+    ax = ax or current_axes()
+    ax.plot(np.arange(1, len(curve) + 1) / len(curve), curve, color=BLUE)
     if eps is not None:
-        ax.axhline(eps, color=CLUSTER_COLOURS[4], linestyle="--", linewidth=1.2)
+        ax.axhline(eps, color=ORANGE, linestyle="--", linewidth=1.2)
         says = f"eps = {eps:.3g}: {(curve <= eps).mean():.0%} core points"
-        ax.annotate(says, (0, eps), (4, 4), textcoords="offset points", color=_INK)
+        ax.annotate(says, (0, eps), (4, 4), textcoords="offset points", color=INK)
     ax.set(xlabel="share of the points", ylabel="distance to the k-th nearest", xlim=(0, 1))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
-
-
-def _current_axes() -> Axes:
-    import matplotlib.pyplot as plt
-
-    return plt.gca()
 
 
 def _sizes(tiers: pd.Series | None, users: pd.Index) -> np.ndarray:
@@ -349,12 +346,10 @@ def _size_of(tier: np.ndarray) -> np.ndarray:
 
 def _write_legend(ax: Axes, tiers: pd.Series) -> None:
     levels = np.sort(tiers.dropna().unique())
-    marks = [
-        ax.scatter([], [], s=float(_size_of(level)), c="#8A8A8A", linewidths=0) for level in levels
-    ]
+    marks = [ax.scatter([], [], s=float(_size_of(level)), c=GREY, linewidths=0) for level in levels]
     ax.legend(
         marks, [f"tier {level:g}" for level in levels], loc="lower left", frameon=False,
-        fontsize=9, handletextpad=0.3,
+        fontsize="small", handletextpad=0.3,
     )  # fmt: skip
 
 
@@ -380,9 +375,9 @@ def _write_name(ax: Axes, places: pd.DataFrame, name: str) -> Text:
 
     x, y = _middle(places)
     fonts = available_fonts()
-    halo = [withStroke(linewidth=3, foreground="white")]
-    return ax.text(x, y, drawable(name, fonts), ha="center", va="center", fontsize=9.5,
-                   fontweight="bold", color=_INK, path_effects=halo, family=list(fonts),
+    halo = [withStroke(linewidth=3, foreground=PAPER)]
+    return ax.text(x, y, drawable(name, fonts), ha="center", va="center", fontsize="medium",
+                   fontweight="bold", color=INK, path_effects=halo, family=list(fonts),
                    parse_math=False)  # fmt: skip
 
 

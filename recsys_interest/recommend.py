@@ -16,12 +16,12 @@ from sklearn.base import clone
 from recsys_interest.checks import check_kind, check_positive, check_share, shown
 from recsys_interest.clusters import InterestClusterer
 from recsys_interest.likes import likes_matrix
+from recsys_interest.product_recommender import ProductRecommender
 from recsys_interest.products import exact_pairs
 from recsys_interest.profiles import InterestProfiler
 from recsys_interest.recommender import (
     Floats,
     Positions,
-    ProductRecommender,
     Recommender,
     dense_rows,
 )

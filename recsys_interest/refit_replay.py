@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import as_moment, check_count, check_positive
+from recsys_interest.event_weights import event_strength
 from recsys_interest.ranking_metrics import per_user_metrics
 from recsys_interest.refit_policies import RefitPolicy
 from recsys_interest.resampling import Seed, mean_intervals
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.schema import validate_events
 
 __all__ = ["RefitComparison", "compare_refits"]
 
@@ -119,7 +120,8 @@ def compare_refits(
     [0.0, 1.0]
     """
     log = validate_events(events)
-    log = log.sort_values(["timestamp", "user_id", "item_id"], ignore_index=True)
+    order = ["timestamp", "user_id", "item_id", "event", "value"]
+    log = log.sort_values(order, ignore_index=True)
     first, length = (
         as_moment(start, "start"),
         pd.Timedelta(days=check_positive(step_days, "step_days")).floor("us"),

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_interest.cleaning import CleanLog
+from recsys_interest.figure_style import house_style
 from recsys_interest.files import written_whole
 from recsys_interest.plots import plot_interest_map
 from recsys_interest.schema import validate_items
@@ -128,16 +129,17 @@ def _map(
     from matplotlib.figure import Figure
 
     step = -(-len(profiles) // _MAP_USERS)
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    plot_interest_map(
-        profiles.iloc[::step],
-        clusters["cluster"],
-        tiers=tiers["tier"],
-        names=names.to_dict(),
-        ax=figure.subplots(),
-    )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    with house_style():
+        figure = Figure(figsize=(9, 6.5), layout="constrained")
+        plot_interest_map(
+            profiles.iloc[::step],
+            clusters["cluster"],
+            tiers=tiers["tier"],
+            names=names.to_dict(),
+            ax=figure.subplots(),
+        )
+        figure.savefig(buffer, format="png")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

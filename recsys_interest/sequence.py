@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys_interest.checks import check_count, check_share
+from recsys_interest.event_weights import event_strength
+from recsys_interest.product_recommender import ProductRecommender
 from recsys_interest.recommend import made_fallback
 from recsys_interest.recommender import (
     Floats,
     Positions,
-    ProductRecommender,
     Recommender,
     dense_rows,
 )
-from recsys_interest.schema import event_strength
 from recsys_interest.training import train
 from recsys_interest.training_plan import TrainingPlan, losses_frame
 from recsys_interest.vectors import check_item_vectors, unit_rows

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_interest.checks import check_count, check_same_ids, shown, valid_text
-from recsys_interest.schema import event_strength, validate_events
+from recsys_interest.event_weights import event_strength
+from recsys_interest.schema import validate_events
 
 __all__ = ["behaviour_pairs", "texts_of_pairs"]
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from recsys_interest.checks import check_count, shown
+from recsys_interest.tier_tables import checked_probabilities, checked_tiers, group_codes
 
 __all__ = ["evaluate_tiers", "tier_agreement", "tier_calibration"]
 
@@ -108,10 +109,11 @@ def evaluate_tiers(
     """
     if isinstance(truth, pd.Series):
         truth = truth.sort_index()  # the resamples must not depend on the order of the rows
-    true, index = _tiers(truth, None, "truth")
+    true, index = checked_tiers(truth, None, "truth")
     given = predicted if isinstance(predicted, Mapping) else {"predicted": predicted}
     found = {
-        name: _tiers(p, index, f"predicted[{name!r}]", len(true))[0] for name, p in given.items()
+        name: checked_tiers(p, index, f"predicted[{name!r}]", len(true))[0]
+        for name, p in given.items()
     }
     if not len(true) or not found:
         raise ValueError("there is nothing to measure; pass at least one user and one method")
@@ -122,8 +124,8 @@ def evaluate_tiers(
         raise ValueError(f"probabilities of methods without predictions: {shown(sorted(strange))}")
     measures = {name: _Measure(true, tiers) for name, tiers in found.items()}
     for name, table in (probabilities or {}).items():
-        measures[name].add(_probabilities(table, index, true, name))
-    codes = _group_codes(groups, index, len(true))
+        measures[name].add(checked_probabilities(table, index, true, name))
+    codes = group_codes(groups, index, len(true))
     values, draws = _bootstrap(measures, codes, n_boot, random_state)
     return _table(values, draws, reference)
 
@@ -237,66 +239,6 @@ def _interval(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _aligned(values: Any, index: pd.Index | None, name: str) -> Any:
-    if index is None or not isinstance(values, (pd.Series, pd.DataFrame)):
-        return values
-    if values.index.has_duplicates:
-        raise ValueError(f"{name} has index labels more than once; keep one each")
-    lost = index.difference(values.index, sort=False)
-    if len(lost):
-        raise ValueError(f"{name} lacks {shown(lost)}, which truth has; predict those too")
-    return values.reindex(index)
-
-
-def _tiers(
-    values: Any, index: pd.Index | None, name: str, length: int | None = None
-) -> tuple[Ints, pd.Index | None]:
-    if index is None and isinstance(values, pd.Series) and length is None:
-        index = values.index
-        if index.has_duplicates:
-            raise ValueError(f"{name} has index labels more than once; keep one each")
-    raw = np.asarray(_aligned(values, index, name))
-    if raw.ndim != 1 or (length is not None and len(raw) != length):
-        raise ValueError(f"{name} must be one tier for each of {length} users, got {raw.shape}")
-    if not len(raw):
-        return raw.astype(np.int64), index
-    if raw.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be whole numbers, tiers have an order; got {raw.dtype}")
-    if not np.isfinite(raw).all() or (raw != np.round(raw)).any():
-        raise ValueError(f"{name} must be whole numbers without gaps, drop or fill missing tiers")
-    return raw.astype(np.int64), index
-
-
-def _probabilities(
-    table: Any, index: pd.Index | None, true: Ints, name: str
-) -> tuple[Floats, Ints]:
-    where = f"probabilities[{name!r}]"
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{where} must be a DataFrame whose columns are the tiers")
-    try:
-        levels = np.array([int(str(c).removeprefix("tier_")) for c in table.columns])
-    except ValueError:
-        raise ValueError(f"{where} has columns that are no tiers: {shown(table.columns)}") from None
-    chances = _aligned(table, index, where).to_numpy(dtype=np.float64)
-    if chances.shape[0] != len(true):
-        raise ValueError(f"{where} has {len(chances)} rows for {len(true)} users")
-    sums = chances.sum(axis=1)
-    if not ((chances >= 0).all() and np.allclose(sums, 1, atol=1e-4)):
-        raise ValueError(f"{where} must be probabilities: not negative, rows that sum to 1")
-    unseen = np.setdiff1d(true, levels)
-    chances = np.column_stack([chances, np.zeros((len(true), len(unseen)))])
-    return chances, np.concatenate([levels, unseen])
-
-
-def _group_codes(groups: Any, index: pd.Index | None, n: int) -> Ints:
-    if groups is None:
-        return np.arange(n)
-    values = np.asarray(_aligned(groups, index, "groups"))
-    if values.shape != (n,):
-        raise ValueError(f"groups must be one for each of {n} rows, got {values.shape}")
-    return pd.factorize(values, sort=True)[0].astype(np.int64)
-
-
 def tier_agreement(
     first: pd.Series,
     second: pd.Series,
@@ -350,7 +292,10 @@ def tier_agreement(
     both = first.index.intersection(second.index).sort_values()
     if both.empty:
         raise ValueError("first and second have no user in common; index both by user id")
-    (one, _), (other, _) = _tiers(first, both, "first"), _tiers(second, both, "second")
+    (one, _), (other, _) = (
+        checked_tiers(first, both, "first"),
+        checked_tiers(second, both, "second"),
+    )
     measures = {"": _Measure(one, other, power=1 if weights == "linear" else 2)}
     values, draws = _bootstrap(measures, np.arange(len(one)), n_boot, random_state)
     low, high = _interval(draws[""]["kappa"])
@@ -398,8 +343,8 @@ def tier_calibration(
     1      0.70       1.0        1
     """
     check_count(n_bins, "n_bins")
-    true, index = _tiers(truth, None, "truth")
-    chances, levels = _probabilities(probabilities, index, true, "probabilities")
+    true, index = checked_tiers(truth, None, "truth")
+    chances, levels = checked_probabilities(probabilities, index, true, "probabilities")
     rows = pd.DataFrame(
         {
             "tier": np.repeat(levels, len(true)),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsys_interest.checks import SchemaError, shown
 from recsys_interest.decayed_sums import DecayedSums, decay, microseconds
-from recsys_interest.schema import LARGEST_WEIGHT, event_strength, weights_of
+from recsys_interest.event_weights import LARGEST_WEIGHT, event_strength, weights_of
 
 __all__ = ["Weighing"]
 

@@ -1,9 +1,8 @@
-"""A headless Chromium without a network, and what it finds on the pages of the book."""
+"""What a headless Chromium finds on the pages of the book."""
 
 from __future__ import annotations
 
 import functools
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,41 +11,23 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import axe_playwright_python
+from headless import MATH_IS_SET
 from playwright.sync_api import (
-    Browser,
     BrowserContext,
     ConsoleMessage,
     Page,
     Request,
     Response,
     ViewportSize,
-    sync_playwright,
 )
 
 CHECKS = Path(__file__).with_name("page_checks.js")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Every name but this machine's is unknown, so nothing can be fetched from elsewhere.
-CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 DESK = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=375, height=800)
-MATH_IS_SET = "() => window.MathJax?.startup?.promise?.then(() => true) ?? true"
+IN_ENGLISH = '<p class="in-english"'
 # With two frames the new colours and widths are there.
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-def chromium() -> str | None:
-    """Return the path of an installed Chromium, None if there is none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-@contextmanager
-def started() -> Iterator[Browser]:
-    """Start the browser without a network."""
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=[CLOSED])
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -164,7 +145,12 @@ def load_checks(page: Page) -> None:
 
 
 def html_pages(html: Path) -> list[str]:
-    """Return the pages of the book, without the one that only leads on."""
+    """Return the pages to look at: not those that only lead on, and few that are there twice.
+
+    Of the Chinese pages whose text is the English one, the first is enough.
+    """
     # The theme lays two of its templates among the static files.
-    found = [p.relative_to(html) for p in sorted(html.rglob("*.html"))]
-    return [p.as_posix() for p in found if "_static" not in p.parts and str(p) != "index.html"]
+    found = [p.relative_to(html) for p in sorted(html.rglob("*.html")) if "_static" not in p.parts]
+    names = [p.as_posix() for p in found if p.as_posix() not in {"index.html", "zh/index.html"}]
+    same = [n for n in names if n.startswith("zh/") and IN_ENGLISH in (html / n).read_text("utf-8")]
+    return [name for name in names if name not in same[1:]]

@@ -18,7 +18,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files whose tests run in one process because they look at the same built book.
-SHARES_WITH = {"tests/test_browser.py": "tests/test_book.py"}
+SHARES_WITH = {
+    f"tests/test_{name}.py": "tests/test_book.py"
+    for name in ("browser", "launch", "page_checks", "print_book", "translation")
+}
 CHAPTER_NAMES = frozenset(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 # Before anything imports it: collecting doctests would.
@@ -144,9 +147,6 @@ def mini_book(tmp_path: Path) -> Path:
 
 def load_build(root: Path) -> ModuleType:
     """Return `book/build.py` of a folder as a module."""
-    # A script finds the modules beside it; a module that is loaded by its path does not.
-    if (here := str(ROOT / "book")) not in sys.path:
-        sys.path.append(here)
     spec = importlib.util.spec_from_file_location("book_build", root / "book" / "build.py")
     assert spec is not None
     assert spec.loader is not None

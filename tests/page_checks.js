@@ -113,12 +113,34 @@ window.pageChecks = (() => {
     return [...worst.values()];
   };
 
+  // Text of a drawing has no ground of its own: it stands on the shape that was drawn last where it is.
+  const drawnContrast = (selector) => {
+    const memo = new Map();
+    return [...document.querySelectorAll(`:is(${selector}) text`)].filter((t) => t.checkVisibility()).map((text) => {
+      const box = text.getBoundingClientRect();
+      const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+      let back = ground(text.closest("svg").parentElement, memo);
+      for (const shape of text.closest("svg").querySelectorAll("rect, circle")) {
+        const b = shape.getBoundingClientRect();
+        if (x < b.left || x > b.right || y < b.top || y > b.bottom) continue;
+        const style = getComputedStyle(shape);
+        const [r, g, blue, a] = rgba(style.fill);
+        back = over([r, g, blue, a * +style.fillOpacity], back);
+      }
+      const [r, g, b, a] = rgba(getComputedStyle(text).fill);
+      return { text: text.textContent, ratio: ratio(over([r, g, b, a], back), back) };
+    });
+  };
+
   // Links
 
-  const links = () => [...document.querySelectorAll("a[href]")].map((a) => a.href);
+  const links = () => [...document.querySelectorAll("a[href]")].map(
+    (a) => new URL(a.getAttribute("href"), document.baseURI).href, // in a drawing, a.href is no text
+  );
   const anchors = () => [...document.querySelectorAll("[id], a[name]")].flatMap((e) => [e.id, e.getAttribute("name")]).filter(Boolean);
 
-  // Accessibility rules of axe-core. Contrast is ours above: theirs takes ten times as long.
+  // Accessibility rules of axe-core. Contrast is ours above: theirs takes minutes on a chapter.
+  // tests/test_page_checks.py compares the two.
 
   const axeFindings = async () => {
     const rules = { "color-contrast": { enabled: false } };
@@ -129,5 +151,5 @@ window.pageChecks = (() => {
     );
   };
 
-  return { rawMath, unrenderedMath, badFigures, sideways, lowContrast, links, anchors, axeFindings };
+  return { rawMath, unrenderedMath, badFigures, sideways, lowContrast, drawnContrast, links, anchors, axeFindings };
 })();

@@ -190,7 +190,11 @@ def test_executes_stores_and_renders_once(mini_book):
     assert second.returncode == 0, second.stderr
     assert "executed" not in second.stdout
     assert second.stdout.splitlines()[-1] == "_build/html/index.html"
-    assert "two 2" in (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
+    page = (mini_book / "_build/html/notebooks/00_tiny.html").read_text()
+    assert "two 2" in page
+    # Without catalogues there is one language.
+    assert not (mini_book / "_build/html/zh").exists()
+    assert "hreflang" not in page
 
 
 def test_a_broken_chapter_turns_the_build_red_every_time(mini_book):

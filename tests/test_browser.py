@@ -6,9 +6,10 @@ import re
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+from headless import chromium, started
 
 from . import browser
-from .browser import Findings, Watch, chromium, load_checks, served, started, visit, watch
+from .browser import Findings, Watch, load_checks, served, visit, watch
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,8 @@ def test_every_link_and_anchor_inside_the_book_resolves(found, disk, html):
                 continue
             parts = urlsplit(url)
             target = unquote(parts.path)[len(unquote(urlsplit(disk).path)) + 1 :]
+            if target.startswith("zh/") and target not in found:  # its anchors are English ones
+                target = target.removeprefix("zh/")
             anchors = found[target].anchors if target in found else []
             if not (html / target).is_file() or (
                 parts.fragment and unquote(parts.fragment) not in anchors
@@ -126,10 +129,13 @@ def test_the_first_page_leads_to_the_book(context, home, request):
     assert not seen.errors
 
 
-def results(seen: Watch, query: str) -> list[str]:
-    page = seen.go(f"search.html?q={quote(query)}")
+ENDED = "/finished|did not match|搜索完成|没有匹配/"
+
+
+def results(seen: Watch, query: str, folder: str = "") -> list[str]:
+    page = seen.go(f"{folder}search.html?q={quote(query)}")
     page.wait_for_function(
-        "() => /finished|did not match/.test(document.querySelector('.search-summary')?.innerText)"
+        f"() => {ENDED}.test(document.querySelector('.search-summary')?.innerText)"
     )
     return page.eval_on_selector_all(
         "#search-results ul.search a", "links => links.map(a => a.getAttribute('href'))"
@@ -153,6 +159,44 @@ def test_search_finds_words_in_both_languages(context, home, query, page, reques
     assert page in there if page else not there
     seen.page.wait_for_load_state("networkidle")
     seen.page.close()
+    assert not seen.errors
+
+
+@pytest.mark.parametrize("home", ["disk", "server"])
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("聚类", "book/index.html"),
+        ("轮廓系数", "book/glossary.html"),
+        ("K-means", "notebooks/07_kmeans.html"),
+        ("冷启动", "notebooks/13_cold_start.html"),  # its title
+        ("silhouette", "notebooks/10_choosing_and_naming_clusters.html"),
+        ("从未写过的词句", None),
+    ],
+)
+def test_search_in_the_chinese_book(context, home, query, page, request):
+    seen = watch(context, request.getfixturevalue(home))
+    there = {url.split("#")[0] for url in results(seen, query, "zh/")}
+    assert page in there if page else not there
+    seen.page.wait_for_load_state("networkidle")
+    seen.page.close()
+    assert not seen.errors
+
+
+@pytest.mark.parametrize("home", ["disk", "server"])
+@pytest.mark.parametrize("name", ["book/index.html", "notebooks/07_kmeans.html", "search.html"])
+def test_the_switch_leads_to_the_other_language_and_back(context, home, name, request):
+    seen = watch(context, request.getfixturevalue(home))
+    page = seen.go(name)
+    titles = [page.inner_text("h1")]
+    for folder, tag in (("zh/", "zh-CN"), ("", "en")):
+        page.click("a.language-switch")
+        page.wait_for_url(f"{seen.home}/{folder}{name}")
+        page.wait_for_load_state("load")
+        assert page.evaluate("document.documentElement.lang") == tag
+        titles.append(page.inner_text("h1"))
+    assert titles[0] == titles[2] != titles[1]
+    page.close()
     assert not seen.errors
 
 

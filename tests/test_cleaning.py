@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_interest.cleaning import REASONS, clean_events
-from recsys_interest.schema import EVENT_WEIGHTS, SchemaError, validate_events
+from recsys_interest.event_weights import EVENT_WEIGHTS
+from recsys_interest.schema import SchemaError, validate_events
 from recsys_interest.times import parse_times
 
 NOW = "2026-02-01"

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from recsys_interest.clean_log import REASONS, REPAIRS
 from recsys_interest.cleaning import clean_events
+from recsys_interest.event_weights import EVENT_WEIGHTS
 from recsys_interest.robots import RobotRule
-from recsys_interest.schema import EVENT_COLUMNS, EVENT_WEIGHTS, SchemaError, validate_events
+from recsys_interest.schema import EVENT_COLUMNS, SchemaError, validate_events
 
 NOW = "2026-02-01"
 COLUMNS = ("user_id", "item_id", "timestamp", "event", "value", "text")

@@ -176,6 +176,53 @@ def test_a_place_is_measured_by_the_nearer_neighbour_of_both_windows():
     assert near == pytest.approx(1 - away / apart)
 
 
+def test_of_a_single_cluster_a_right_angle_is_as_far_as_another_one():
+    near = match_clusters([[2.0, 0.0]], None, [[1.0, 1.0]], None).scores["centroids"].item()
+    assert near == pytest.approx(1 - np.sqrt(2 - np.sqrt(2)) / np.sqrt(2))
+    opposite = match_clusters([[1.0, 0.0], [-1.0, 0.0]], None, [[1.0, 1.0]], None)
+    np.testing.assert_allclose(opposite.scores["centroids"], [near, 0.0])
+
+
+def test_centroids_in_one_place_are_no_measure_of_what_is_different():
+    twice = [[1.0, 0.0], [1.0, 0.0]]
+    assert (match_clusters(twice, None, [[1.0, 0.0]], None).scores["centroids"] == 0).all()
+
+
+def test_a_score_of_one_half_is_no_match_and_does_not_count_in_the_sum():
+    # Both halves together are more than the one score above it.
+    pairs = [(0, 0)] * 8 + [(0, 1)] * 4 + [(1, 0)] * 4
+    before, after = (pd.Series([pair[side] for pair in pairs]) for side in (0, 1))
+    match = match_clusters(PLACES[:2], before, PLACES[:2], after, member_weight=1.0)
+    assert match.scores["same"].tolist() == pytest.approx([2 / 3, 0.5, 0.5, 0.0])
+    assert match.continued.tolist() == [0, -1]
+    assert match_clusters(PLACES[:1], None, PLACES[1:2], None).continued.tolist() == [-1]
+
+
+def test_half_of_the_members_are_no_majority():
+    before = users(10, 10)
+    after = before.copy()
+    after.iloc[[0, 1, 2, 10, 11, 12]] = 2
+    match = match_clusters(PLACES[:2], before, PLACES[:3], after)
+    assert match.continued.tolist() == [0, 1, -1]
+    assert match.parent.tolist() == [-1, -1, -1]
+    back = match_clusters(PLACES[:3], after, PLACES[:2], before)
+    assert back.heir.tolist() == [-1, -1, -1]
+
+
+def test_the_threshold_stands_for_one_half_in_all_conditions():
+    before = users(10, 10)
+    after = before.copy()
+    after.iloc[[0, 1, 2, 3, 10, 11]] = 2  # two thirds are from the first
+    for threshold, parent in ((0.5, 0), (0.7, -1)):
+        match = match_clusters(PLACES[:2], before, PLACES[:3], after, threshold=threshold)
+        assert match.parent[2] == parent
+        back = match_clusters(PLACES[:3], after, PLACES[:2], before, threshold=threshold)
+        assert back.heir[2] == parent
+    for threshold, continued in ((0.5, 0), (0.7, -1)):  # the score is 0.67
+        match = match_clusters([[1.0, 0.0]], None, [[1.0, 0.5]], None, threshold=threshold)
+        assert match.continued.item() == continued
+
+
 def test_a_member_without_a_cluster_is_noise():
     here, missing = pd.Series([0], index=["a"]), pd.Series([np.nan], index=["a"])
     match = match_clusters([[1.0, 0.0]], missing, [[1.0, 0.0]], here)
@@ -202,6 +249,7 @@ def test_nothing_on_one_side():
         ({"members": [0, 0]}, TypeError, "Series"),
         ({"members": pd.Series([0, 0], index=["a", "a"])}, ValueError, "'a'"),
         ({"members": pd.Series([3], index=["a"])}, ValueError, "cluster 3"),
+        ({"members": pd.Series([1], index=["a"])}, ValueError, "cluster 1, there are 1"),
         ({"members": pd.Series([0.5], index=["a"])}, ValueError, "cluster 0.5"),
         ({"members": pd.Series([np.inf], index=["a"])}, ValueError, "cluster inf"),
         ({"members": pd.Series(["x"], index=["a"])}, TypeError, "must be cluster numbers"),

@@ -31,7 +31,7 @@ PUBLIC = sorted(name for name in recsys_interest.__all__ if not name.startswith(
 
 # A module may import only from those before it.
 ROAD = (
-    *("checks", "schema", "characters", "json_lines", "files", "download"),
+    *("checks", "event_weights", "schema", "characters", "json_lines", "files", "download"),
     *("seeded", "interest_words"),
     *(
         "interest_changes",
@@ -56,7 +56,8 @@ ROAD = (
     *("event_ids", "stream_store", "durable_stream"),
     *("sessions", "interests", "reproducible"),
     "whitening",
-    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers", "tier_metrics"),
+    *("engagement", "label_sources", "engagement_rule", "judged_tiers", "tiers"),
+    *("tier_tables", "tier_metrics"),
     *("stability", "change_points", "drift", "drift_monitor"),
     *("neighbour_smoothing", "iterative_classification"),
     *("partitions", "density", "consensus", "look_alike"),
@@ -64,7 +65,7 @@ ROAD = (
     *("short_texts", "count_criteria", "cluster_count"),
     *("adaptive_kmeans", "cluster_matching", "cluster_history", "windows", "window_rows"),
     "dynamics",
-    *("likes", "recommender", "recommend", "behaviour"),
+    *("likes", "recommender", "product_recommender", "recommend", "behaviour"),
     *("several_interests", "cluster_recommenders"),
     *("live_profiles", "live_catalogue", "live_recommender"),
     *("ease", "nearest_neighbours", "matrix_factors"),
@@ -76,7 +77,16 @@ ROAD = (
     *("resampling", "list_metrics", "ranking_metrics", "group_metrics", "paired_tests"),
     *("refit_policies", "refit_replay", "bandit_rules", "interest_bandit"),
     *("off_policy", "noise", "sequence", "new_items", "adapting"),
-    *("plots", "cluster_plots", "flow_plots", "report", "storage", "pipeline", "exercises"),
+    *(
+        "figure_style",
+        "plots",
+        "cluster_plots",
+        "flow_plots",
+        "report",
+        "storage",
+        "pipeline",
+        "exercises",
+    ),
     *("doctor", "__main__"),
 )
 

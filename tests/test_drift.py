@@ -7,14 +7,15 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import f_oneway, permutation_test
+from scipy.stats import f_oneway, false_discovery_control, permutation_test
 from sklearn.metrics import roc_auc_score
 
-from recsys_interest.change_points import change_point, split_statistics
+from recsys_interest.change_points import against_chance, change_point, split_statistics
 from recsys_interest.checks import SchemaError
 from recsys_interest.drift import detect_drift
 from recsys_interest.drift_monitor import DriftMonitor, surprise
 from recsys_interest.interest_log import make_interest_log
+from recsys_interest.profiles import InterestProfiler
 
 VECTORS = pd.DataFrame(np.eye(3), index=["a", "b", "c"], columns=["x", "y", "z"])
 FAST = {"n_permutations": 99}
@@ -51,6 +52,20 @@ def test_the_p_value_at_a_given_moment_is_scipys():
     cut, _, p = change_point(x[:, None], np.array([5]), 20_000, rng)
     assert cut == 5
     assert p == pytest.approx(exact.pvalue, abs=0.01)
+
+
+def test_the_statistic_is_one_of_the_permutations_and_equal_ones_count():
+    assert against_chance(3.0, np.array([1.0, 2.0, 3.0])) == (1.5, 0.5)
+    assert against_chance(0.1 + 0.2, np.array([0.3]))[1] == 1.0  # the same but for rounding
+    assert against_chance(0.0, np.zeros(3)) == (1.0, 1.0)
+    assert against_chance(9.0, np.ones(99))[1] == 0.01
+
+
+def test_permutations_in_parts_are_the_same(monkeypatch):
+    x = np.random.default_rng(2).normal(size=(12, 2)) + np.repeat([0.0, 0.7], [6, 6])[:, None]
+    whole = change_point(x, np.arange(3, 10), 30, np.random.RandomState(0))
+    monkeypatch.setattr("recsys_interest.change_points.CELLS_AT_ONCE", 7 * x.size)
+    assert change_point(x, np.arange(3, 10), 30, np.random.RandomState(0)) == whole
 
 
 # Planted and not planted
@@ -136,6 +151,78 @@ def test_what_is_done_in_one_go_counts_once():
     assert not sessions["drifted"].any()
 
 
+# What counts, and on which side
+
+
+def test_the_moment_of_a_change_by_hand():
+    row = detect_drift(log("aaaaaabbbb"), VECTORS, **FAST).loc[1]
+    assert (row["n_before"], row["n_after"]) == (6, 4)
+    assert row["changed_at"] == pd.Timestamp("2026-01-07", tz="UTC")
+    assert row["distance"] == pytest.approx(1.0)
+    # Three are left on either side, wherever the change was.
+    early = detect_drift(log("aabbbbbb"), VECTORS, **FAST).loc[1]
+    assert (early["n_before"], early["n_after"]) == (3, 5)
+
+
+@pytest.mark.parametrize("by", ["user", "population"])
+def test_what_happens_at_the_cutoff_is_after_it(by):
+    events, day = log("aaaaaabbbb"), pd.Timestamp("2026-01-01", tz="UTC")
+    rows = [
+        detect_drift(events, VECTORS, by=by, cutoff=day + pd.Timedelta(days=d), **FAST).iloc[0]
+        for d in (0, 1, 6, 6.5, 9, 9.5)
+    ]
+    sides = [(row["n_before"], row["n_after"]) for row in rows]
+    assert sides == [(0, 0), (1, 9), (6, 4), (7, 3), (9, 1), (0, 0)]
+    assert [row["p_value"] > 0 for row in rows] == [False, True, True, True, True, False]
+    assert rows[3]["changed_at"] == day + pd.Timedelta(days=6.5)
+    assert rows[2]["distance"] == pytest.approx(1.0)
+    assert rows[3]["distance"] == pytest.approx(1 - 1 / np.sqrt(37))
+
+
+def test_events_without_a_liking_or_a_vector_say_nothing():
+    events, named = log("aaaabbbb"), {**FAST, "cutoff": "2026-01-05"}
+    silent = detect_drift(events.assign(event="impression"), VECTORS, **named).loc[1]
+    assert (silent["n_before"], silent["n_after"]) == (0, 0)
+    unknown = detect_drift(log("aaaabbzb"), VECTORS, **named).loc[1]
+    assert (unknown["n_before"], unknown["n_after"]) == (4, 3)
+    assert unknown["distance"] == pytest.approx(1.0)
+    blank = detect_drift(events, VECTORS.assign(y=0.0), **named).loc[1]
+    assert (blank["n_before"], blank["n_after"]) == (0, 0)
+
+
+def test_a_session_counts_by_its_mean():
+    # a | a, b, b, b before, b | b after.
+    events = log("aabbbbb", days=[0, 1, 1.001, 1.002, 1.003, 2, 3])
+    named = {**FAST, "cutoff": "2026-01-02T12:00"}
+    row = detect_drift(events, VECTORS, session_gap=30, **named).loc[1]
+    assert (row["n_before"], row["n_after"]) == (2, 2)
+    assert row["distance"] == pytest.approx(1 - 0.75 / np.hypot(1.25, 0.75))
+    single = detect_drift(events, VECTORS, **named).loc[1]
+    assert single["distance"] == pytest.approx(1 - 3 / np.hypot(2, 3))
+
+
+def test_features_that_are_nought_change_nothing():
+    data = pd.concat(log("aaabababbcbb", user) for user in range(3))
+    wide = VECTORS.reindex(columns=[*"xyz", *range(40)], fill_value=0.0)
+    one, other = (detect_drift(data, vectors, **FAST) for vectors in (VECTORS, wide))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_users_without_a_label_are_in_no_cluster():
+    both = pd.concat([log("aaaabbbb", 1), log("cccc", 2)])
+    found = detect_drift(both, VECTORS, by=pd.Series({1: "x"}), cutoff="2026-01-05", **FAST)
+    assert found.loc["x", ["n_before", "n_after"]].tolist() == [4, 4]
+
+
+def test_a_drift_is_called_by_its_p_value_and_the_q_values_are_scipys():
+    items = ["aaaaaabbbbbb", "abababababab", "aabbaabbaabb", "abcabcabcabc", "abbcabbcabbc"]
+    data = pd.concat(log(items[user], user) for user in range(5))
+    found = detect_drift(data, VECTORS, alpha=0.02, **FAST)
+    np.testing.assert_allclose(found["q_value"], false_discovery_control(found["p_value"]))
+    assert found["drifted"].tolist() == [True, False, False, False, False]
+    assert found.loc[0, "q_value"] > 0.02 >= found.loc[0, "p_value"]
+
+
 # Order, ties, gaps
 
 
@@ -154,6 +241,14 @@ def test_events_of_one_moment_have_no_order():
     halves = detect_drift(log("abababab" + "cccccccc", days=[0] * 8 + [1] * 8), VECTORS, **FAST)
     assert halves["n_before"].tolist() == [8]
     assert halves["drifted"].tolist() == [True]
+
+
+def test_rows_of_one_moment_in_any_order_give_the_same_table():
+    events = log("abcabcbbcbab", days=[d // 2 for d in range(12)])
+    expected = detect_drift(events, VECTORS, **FAST)
+    for seed in range(3):
+        again = detect_drift(events.sample(frac=1, random_state=seed), VECTORS, **FAST)
+        pd.testing.assert_frame_equal(again, expected, check_exact=True)
 
 
 def test_too_few_events_and_empty_windows_are_rows_without_numbers():
@@ -180,6 +275,19 @@ def test_the_index_counts_given_groups():
     assert found.loc[1, "p_value"] < 0.07  # 2 of the 70 orders of four and four
     assert found.loc[1, "psi"] == 0.0
     assert detect_drift(events, VECTORS, **FAST).loc[1, "psi"] > 1
+
+
+def test_what_the_index_is_by_chance():
+    # Of two groups that are known to this user; "c" is in a third one, "d" in none.
+    groups = pd.Series({"a": "one", "b": "two", "c": "three"})
+    vectors = pd.DataFrame(np.eye(4), index=list("abcd"))
+    row = detect_drift(log("aaaaaaddbbbb"), vectors, item_groups=groups, cutoff="2026-01-09",
+                       **FAST).loc[1]  # fmt: skip
+    assert (row["n_before"], row["n_after"]) == (8, 4)
+    assert row["psi_by_chance"] == pytest.approx((2 - 1) * (1 / 8 + 1 / 4))
+    mixed = detect_drift(log("abababdabab"), vectors, item_groups=groups, cutoff="2026-01-07",
+                         **FAST).loc[1]  # fmt: skip
+    assert mixed["psi"] == pytest.approx(0.0, abs=1e-12)
 
 
 # A stream that is watched
@@ -225,6 +333,60 @@ def test_any_detector_may_watch():
     strangers = log("b", user=9)
     assert monitor.update(strangers).empty
     assert surprise(strangers, monitor.profiles_, VECTORS).isna().all()
+
+
+def test_surprise_by_hand():
+    vectors = pd.DataFrame([[2.0, 0.0], [-1.0, 0.0], [0.0, 3.0], [0.0, 0.0]], index=list("abcd"))
+    profiles = pd.DataFrame([[5.0, 0.0]], index=[1])
+    found = surprise(log("abcd"), profiles, vectors)
+    assert found[:3].tolist() == [0.0, 2.0, 1.0]
+    assert np.isnan(found[3])
+    assert surprise(log("c").assign(event="impression"), profiles, vectors).isna().all()
+    assert surprise(log("c"), profiles * 0.0, vectors).isna().all()
+
+
+class Rising:
+    """A detector that speaks whenever a number is larger than the one before."""
+
+    def __init__(self):
+        self.last, self.drift_detected = np.inf, False
+
+    def update(self, x):
+        self.drift_detected, self.last = x > self.last, x
+
+
+def test_a_monitor_goes_by_the_times_of_a_batch():
+    known, later = log("aa"), log("abab", days=range(5, 9))
+    alarms = [
+        DriftMonitor(Rising).fit(known, VECTORS).update(part) for part in (later, later[::-1])
+    ]
+    pd.testing.assert_frame_equal(alarms[0], alarms[1])
+    assert alarms[0]["n_watched"].tolist() == [2, 4]
+    days = later["timestamp"].iloc[[1, 3]].dt.tz_localize("UTC")
+    assert alarms[0]["timestamp"].tolist() == days.tolist()
+
+
+def test_each_cluster_has_a_detector_of_its_own():
+    known = pd.concat([log("aa", 1), log("aa", 2)])
+    monitor = DriftMonitor(Rising, clusters=pd.Series({1: "x", 2: "y"})).fit(known, VECTORS)
+    # Of everybody 0, 1, 0, 1; of x 0, 0, of y 1, 1.
+    mixed = pd.concat([log("aa", 1, [5, 7]), log("bb", 2, [6, 8])])
+    assert monitor.update(mixed)["watched"].tolist() == ["population"] * 2
+    assert len({id(d) for d in monitor.detectors_.values()}) == 3
+
+
+def test_to_fit_again_begins_anew_with_profiles_that_fade():
+    events = log("abbc")
+    monitor = DriftMonitor(Rising, half_life=1.0).fit(events, VECTORS)
+    expected = InterestProfiler(half_life=1.0).fit(events, VECTORS).profiles_
+    pd.testing.assert_frame_equal(monitor.profiles_, expected)
+    monitor.update(log("abca", days=range(5, 9)))
+    assert monitor.n_watched_ == 4
+    before = monitor.detectors_["population"]
+    monitor.fit(events, VECTORS)
+    assert monitor.n_watched_ == 0
+    assert monitor.detectors_.keys() == {"population"}
+    assert monitor.detectors_["population"] is not before
 
 
 def test_a_monitor_without_river_says_so(monkeypatch):

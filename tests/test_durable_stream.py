@@ -175,6 +175,15 @@ def test_the_file_stays_as_small_as_its_memory(path):
     assert seen == (500,)
 
 
+def test_the_state_is_written_after_so_many_events(path):
+    with opened(path, save_every=5) as stream:
+        stream.append(log(ROWS[:2]))
+        stream.append(log(ROWS[2:4]))
+        assert [len(batch) for batch in stream._store.batches()] == [2, 2]
+        stream.append(log(ROWS[4:5]))
+        assert not list(stream._store.batches())
+
+
 # Forgotten
 
 
@@ -218,6 +227,31 @@ def test_until_says_when_and_strings_are_not_several_users(path):
             stream.forget("ann")
         with pytest.raises(SchemaError, match=r"user_ids is str, events\.user_id"):
             stream.forget(["1"])
+
+
+def test_a_deletion_that_fails_is_none(path, monkeypatch):
+    with opened(path) as stream:
+        stream.append(log(ROWS))
+
+        def full(*_):
+            raise OSError("no space left")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stream._store, "write_state", full)
+            with pytest.raises(OSError, match="no space left"):
+                stream.forget([1])
+        assert 1 in stream.model.users_.index
+        assert stream.append(log([(1, "b", "like", 5.5, None)])).accepted == 1
+
+
+def test_a_deletion_reaches_up_to_the_newest_event_whatever_came_last(path):
+    with opened(path) as stream:
+        for day in (10, 3):
+            stream.append(log([(1, "a", "like", day, None)]))
+        stream.forget([1])
+        receipt = stream.append(log([(1, "b", "like", day, None) for day in (3, 10, 11)]))
+        assert receipt.rejected["reason"].tolist() == ["forgotten", "forgotten"]
+        assert receipt.accepted == 1
 
 
 # Files and arguments

@@ -80,7 +80,7 @@ def test_what_was_shown_and_ignored_counts_as_seen(log, lists, clicks):
 
 def test_times_kinds_and_other_columns_of_the_clicks_are_kept(lists, clicks):
     times = pd.date_range("2026-03-01", periods=len(clicks), tz="UTC")
-    own = clicks.assign(timestamp=times, event="rate", value=4.0, page="home", rank=77)
+    own = clicks.assign(rank=77, timestamp=times, event="rate", value=4.0, page="home")
     found = feedback_events(lists, own.sample(frac=1, random_state=0), impressions=True)
     assert found.columns.tolist() == [*EVENT_COLUMNS, "page", "rank", "source"]
     rated = found[found["event"] == "rate"].sort_values("timestamp", ignore_index=True)

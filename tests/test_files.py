@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from recsys_interest.characters import detect_encoding, restore_text
 from recsys_interest.checks import SchemaError
 from recsys_interest.cleaning import clean_events
+from recsys_interest.event_weights import EVENT_WEIGHTS
 from recsys_interest.files import read_chunks, read_table, write_table, written_whole
-from recsys_interest.schema import EVENT_WEIGHTS, validate_events
+from recsys_interest.schema import validate_events
 from recsys_interest.times import parse_times
 
 ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "ndjson", "parquet"]

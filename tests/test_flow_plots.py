@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from recsys_interest.checks import SchemaError
+from recsys_interest.figure_style import CLUSTER_COLOURS
 from recsys_interest.flow_plots import plot_alluvial
-from recsys_interest.plots import CLUSTER_COLOURS
 
 
 def paths(n=60, windows=4, clusters=3, seed=0):

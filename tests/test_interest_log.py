@@ -16,10 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
+from recsys_interest.event_weights import EVENT_WEIGHTS
 from recsys_interest.interest_events import DOMAIN_EVENTS, REPEAT_SECONDS
 from recsys_interest.interest_log import Dataset, make_interest_log
 from recsys_interest.interest_words import DOMAINS, FORMATS, LABELS, QUERIES, read_topics
-from recsys_interest.schema import EVENT_WEIGHTS, validate_events, validate_items
+from recsys_interest.schema import validate_events, validate_items
 
 TOPICS = read_topics()
 FINGERPRINTS = {

@@ -10,16 +10,17 @@ import types
 from importlib import metadata
 from pathlib import Path
 
+import launch
 import nbformat
 import pytest
+from headless import chromium, started
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sphinx.errors import ConfigError
 
-from book import launch
-
+from .browser import served
 from .conftest import build, load_build, tiny_chapter
 from .test_docs import PROJECT, requirements
 
@@ -221,6 +222,27 @@ def test_every_chapter_can_be_downloaded_as_a_notebook(html, chapter):
     downloaded = read((folder / link).resolve())
     code = [cell for cell in downloaded.cells if cell.cell_type == "code"]
     assert code == [cell for cell in read(chapter).cells if cell.cell_type == "code"]
+
+
+BUTTON = "() => document.querySelector('.btn-download-source-button').click()"
+
+
+def test_the_button_saves_the_notebook_or_opens_it_from_disk(html, tmp_path):
+    if chromium() is None:
+        pytest.skip("needs a browser: chromium is not installed")
+    with started() as browser, served(html) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/notebooks/00_quickstart.html")
+        with page.expect_download() as saved:
+            page.evaluate(BUTTON)
+        saved.value.save_as(tmp_path / "saved.ipynb")
+        assert saved.value.suggested_filename == "00_quickstart.ipynb"
+        page.goto(f"{html.as_uri()}/notebooks/00_quickstart.html")
+        with page.expect_popup() as opened:
+            page.evaluate(BUTTON)
+        shown = nbformat.reads(opened.value.inner_text("body"), as_version=4)
+    assert shown.cells == read(tmp_path / "saved.ipynb").cells
+    assert shown.cells[0].source.startswith("# Quickstart")
 
 
 def test_a_downloaded_notebook_runs(mini_book, tmp_path):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_interest.checks import SchemaError
+from recsys_interest.event_weights import COUNTED_KINDS, EVENT_WEIGHTS
 from recsys_interest.profiles import InterestProfiler
-from recsys_interest.schema import COUNTED_KINDS, EVENT_WEIGHTS
 from recsys_interest.vectors import check_vectors
 
 VECTORS = pd.DataFrame([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], index=["a", "b", "blank"])

@@ -146,6 +146,35 @@ def test_a_policy_begins_each_replay_without_a_memory(catalogue):
     assert one.table["refits"].tolist() == other.table["refits"].tolist() == [0, 1]
     pd.testing.assert_frame_equal(one.steps, other.steps)
 
+    class Once(FrozenPolicy):
+        asked = False
+
+        def due(self, new, now):
+            first, self.asked = not self.asked, True
+            return first
+
+    once = {"once": Once()}
+    for _ in range(2):
+        found = compare_refits(lived(30), learner(catalogue), once, **options)
+        assert found.table["refits"].tolist() == [1]
+
+
+def test_a_policy_is_told_of_each_event_once(catalogue):
+    told = []
+
+    class Spy(ScheduledPolicy):
+        def due(self, new, now):
+            told.append(new)
+            return super().due(new, now)
+
+    log = lived(30)
+    options = {"start": START, "step_days": 5}
+    found = compare_refits(log, learner(catalogue), {"spy": Spy(15)}, **options)
+    assert found.table["refits"].tolist() == [3]
+    days = pd.concat(told)["timestamp"].value_counts()
+    assert days.index.min() == pd.Timestamp(START, tz="UTC")
+    assert (days == N_USERS).all()
+
 
 def test_row_order_decides_nothing(catalogue):
     one, other = (
@@ -153,6 +182,42 @@ def test_row_order_decides_nothing(catalogue):
         for log in (lived(30), lived(30).sample(frac=1, random_state=0))
     )
     pd.testing.assert_frame_equal(one.steps, other.steps)
+
+
+def test_of_several_events_of_one_moment_row_order_decides_nothing(catalogue):
+    log = lived(30)
+    seen = log[log["timestamp"] >= "2026-02-01"].assign(event="impression")
+    ways = [pd.concat(parts) for parts in ([log, seen], [seen, log])]
+    one, other = (
+        compare_refits(
+            way, learner(catalogue), {"online": OnlinePolicy()}, start=START, step_days=7
+        )
+        for way in ways
+    )
+    pd.testing.assert_frame_equal(one.steps, other.steps)
+
+
+def test_only_what_is_liked_and_was_never_met_counts_as_a_hit(catalogue):
+    log = lived(30)
+    day = pd.Timestamp("2026-02-05")
+    later = log[log["timestamp"] == day]
+    met, disliked = later["user_id"] == 0, later["user_id"] == 1
+    early = later[met].assign(timestamp=pd.Timestamp("2026-01-02"), event="browse")
+    bad = log["timestamp"].eq(day) & log["user_id"].eq(1)
+    log = pd.concat([log.assign(event=np.where(bad, "impression", log["event"])), early])
+    found = compare_refits(log, learner(catalogue), {"f": FrozenPolicy()}, start=day, step_days=1)
+    first = found.steps[found.steps["step"] == day.tz_localize("UTC")]
+    assert first["user_id"].tolist() == list(range(2, N_USERS))
+    assert disliked.any()
+
+
+def test_the_table_is_a_mean_over_users_of_the_measured_steps(changed):
+    measured = changed.steps[changed.steps["measured"]]
+    mean = measured.groupby(["policy", "user_id"])["ndcg"].mean().groupby("policy").mean()
+    for name, row in changed.table.iterrows():
+        assert row["ndcg"] == pytest.approx(mean[name], rel=1e-12)
+        assert row["gain"] == pytest.approx(mean[name] - mean["frozen"], rel=1e-12)
+    assert not changed.steps["measured"].all()
 
 
 def test_steps_may_be_of_any_length(catalogue):

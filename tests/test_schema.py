@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_interest.event_weights import COUNTED_KINDS, EVENT_WEIGHTS, event_strength
 from recsys_interest.schema import (
-    COUNTED_KINDS,
     EVENT_COLUMNS,
-    EVENT_WEIGHTS,
     ITEM_COLUMNS,
     SchemaError,
     canonical_ids,
-    event_strength,
     shown,
     validate_events,
     validate_items,

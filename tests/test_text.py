@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_interest.checks import SchemaError
+from recsys_interest.event_weights import EVENT_WEIGHTS
 from recsys_interest.phrases import EVENT_PHRASES
-from recsys_interest.schema import EVENT_WEIGHTS
 from recsys_interest.text import item_text, user_text
 from recsys_interest.tokens import count_tokens
 

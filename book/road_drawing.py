@@ -104,7 +104,7 @@ def _stop(key: str, place: Place, box: Box, says: Mapping[str, str]) -> str:
         middle = box.y + box.height / 2 + 4
         written = (
             f'<text x="{box.x + 12:g}" y="{middle:g}"><tspan class="number">{key}</tspan> '
-            f"{escape(title)}: {escape(says['road'])}</text> "
+            f"{escape(title + says['colon'] + says['road'])}</text> "
             f'<text class="function" x="{box.x + box.width - 10:g}" y="{middle:g}" '
             f'text-anchor="end">{escape(stop.function)}</text>'
         )
@@ -207,7 +207,7 @@ def strip(places: Mapping[str, Place], here: str, road: str, language: str = "en
         f'<nav class="road-strip" aria-label="{escape(says["map"])}">'
         f'<svg viewBox="0 0 353 64" role="group" aria-labelledby="road-strip-title">'
         f'<title id="road-strip-title">{escape(says["map"])}</title>{ways}{dots}</svg>'
-        f"<p>{escape(says['here'])}: <strong>{escape(name)}</strong> "
+        f"<p>{escape(says['here'] + says['colon'])}<strong>{escape(name)}</strong> "
         f'<a href="{escape(road)}">{escape(says["all"])}</a></p></nav>\n'
     )
 

@@ -52,6 +52,7 @@ WORDS = {
         "here": "You are here",
         "all": "the whole road",
         "key": "Dashed: where it is needed",
+        "colon": ": ",
         "says": (
             "A log is cleaned and becomes text; a language model, which may be trained further, "
             "turns the text into vectors; the vectors of what users did become profiles. Profiles "
@@ -73,6 +74,7 @@ WORDS = {
         "here": "当前位置",
         "all": "全程路线图",
         "key": "虚线：按需要",
+        "colon": "：",
         "says": (
             "日志经过清洗变成文本；语言模型（可以继续训练）把文本变成向量；用户行为对应的向量组成用户画像。"
             "画像得出兴趣层级，也得出兴趣聚类（与层级并列，或在层级之内进行）；画像和聚类都用于推荐，"

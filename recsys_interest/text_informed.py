@@ -6,7 +6,7 @@ Chapter: 13 (cold start).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -249,6 +249,8 @@ class TextInformedRecommender(BehaviourRecommender):
     def _new(self) -> NDArray[np.bool_]:
         if self.new_items is None:
             return np.zeros(len(self.item_ids_), dtype=bool)
+        if isinstance(self.new_items, Iterator):  # the next fit would find it empty
+            raise TypeError("new_items must be a list, array or Series of ids, got an iterator")
         ids = given_ids(self.new_items, "new_items")
         unknown = ids[~ids.isin(self.item_ids_)]
         if len(unknown):

@@ -395,7 +395,11 @@ def test_items_that_are_new_say_nothing_of_those_that_nobody_likes(thin):
 
 def test_who_is_new_must_be_in_the_catalogue(begun):
     log, items, vectors, _, _ = begun
-    for wrong, message in (([7000], "new_items are not in the catalogue: 7000"), ("x", "several")):
+    for wrong, message in (
+        ([7000], "new_items are not in the catalogue: 7000"),
+        ("x", "several"),
+        (iter([3]), "got an iterator"),
+    ):
         with pytest.raises((ValueError, TypeError), match=message):
             TextInformedRecommender(4.0, 0.0, new_items=wrong).fit(log, items, vectors)
 

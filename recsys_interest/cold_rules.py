@@ -21,7 +21,7 @@ from recsys_interest.linear_forms import DenseForm, LowRankForm
 from recsys_interest.nearest_neighbours import nearest_rows
 from recsys_interest.recommender import Floats
 
-__all__ = ["ColdRule", "Shares", "TextPairs", "shares_of", "with_cold"]
+__all__ = ["ColdRule", "Shares", "TextPairs", "between", "shares_of", "with_cold"]
 
 _KINDS = ("gram", "ridge", "kernel", "smoothing", "neighbours")
 _KERNEL_PENALTY = 0.3  # against the 1 that the kernel gives to equal texts
@@ -244,7 +244,15 @@ def with_cold(
     columns = shares_of(rule, TextPairs(text, cold, warm)).made(form.columns(), warm)
     columns *= np.where(fresh[cold], 1.0, rule.scale).astype(columns.dtype)[:, None]
     if fresh.any():
-        times = n_likes[cold]
-        share = (times / (times + rule.worth)).astype(columns.dtype)[:, None]
-        columns = share * old + (1.0 - share) * columns
+        columns = between(old, columns, n_likes[cold], rule.worth)
     return form.replaced(cold, columns)
+
+
+def between(of_likes: Floats, of_texts: Floats, n_likes: Doubles, worth: float) -> Floats:
+    """Return columns between those of so many likes and those of texts that are worth some likes.
+
+    >>> between(np.array([[1.0]]), np.array([[5.0]]), np.array([1.0]), 3.0).tolist()
+    [[4.0]]
+    """
+    share = (n_likes / (n_likes + worth)).astype(of_likes.dtype)[:, None]
+    return np.asarray(share * of_likes + (1.0 - share) * of_texts)

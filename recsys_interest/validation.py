@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsys_interest.cold_rules import ColdRule, TextPairs, shares_of, with_cold
+from recsys_interest.cold_rules import ColdRule, TextPairs, between, shares_of, with_cold
 from recsys_interest.likes import Doubles
 from recsys_interest.linear_forms import DenseForm, DenseSolver, LowRankForm, LowRankSolver
 from recsys_interest.recommender import Floats, best_cells
@@ -166,12 +166,19 @@ class Search:
         kept, lost = all_but(self._likes, most, self._rng)
         if rule.kind == "gram" or not len(_some_users(kept, lost)):
             return rule
-        form, n_likes = self.solve(kept, l2, text_weight), kept.sum(axis=0)
-        text = self.text.astype(form.columns().dtype)
+        n_likes = kept.sum(axis=0)
+        warm = (n_likes > 0) & ~new & self.text.any(axis=1)
+        if not warm.any():
+            return rule
+        form = self.solve(kept, l2, text_weight)
+        columns = form.columns()
+        pairs = TextPairs(self.text.astype(columns.dtype), new, warm)
+        of_texts = shares_of(rule, pairs).made(columns, warm)
         best, best_value = rule, -1.0
         for worth in _WORTHS:
             made = replace(rule, worth=worth)
-            scored = _scored(with_cold(form, made, text, n_likes, new), kept, lost)
+            mixed = form.replaced(new, between(columns[new], of_texts, n_likes[new], worth))
+            scored = _scored(mixed, kept, lost)
             values = np.concatenate([_ndcg(s[:, new], wanted[:, new]) for s, wanted in scored])
             self._note("few", l2, text_weight, values, made)
             if values.mean() > best_value:
